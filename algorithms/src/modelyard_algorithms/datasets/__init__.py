@@ -1,0 +1,1 @@
+"""The dataset job: reads a source, validates every item, writes an immutable version."""

@@ -1,0 +1,204 @@
+"""The dataset job: list, validate every image, write a version.
+
+The objects of a version are written first and dataset.json last: a version without it does not exist.
+Running the job again over the same content writes the same bytes to the same keys.
+"""
+
+import hashlib
+import logging
+from dataclasses import dataclass, field
+from functools import partial
+from threading import BoundedSemaphore
+
+from modelyard_algorithms import imaging, parallel, resources, tasks
+from modelyard_algorithms.contract import layout, report
+from modelyard_algorithms.contract.manifest import DatasetSummary, Item
+from modelyard_algorithms.contract.report import DatasetResult, Outcome
+from modelyard_algorithms.contract.task import DatasetTask
+from modelyard_algorithms.datasets import image_folder, version
+from modelyard_algorithms.datasets.image_folder import Entry
+from modelyard_algorithms.failure import WorkloadError
+from modelyard_algorithms.paths import Paths
+from modelyard_algorithms.runtime import outcome
+from modelyard_algorithms.runtime.reporting import Pace, Reporter
+from modelyard_algorithms.storage import Folder, ObjectMissingError, Patience, Stores
+
+log = logging.getLogger(__name__)
+
+MAX_BYTES = 256 * 1024 * 1024
+"""Largest file that is read at all."""
+LARGE_BYTES = 32 * 1024 * 1024
+"""Files from this size on are held one at a time, to bound memory."""
+NAMED = 20
+"""Bad files that the message names."""
+THREADS_PER_CPU = 4
+"""Most of the time is waiting for the object store."""
+LABELS_IN_RESULT = 50
+
+
+@dataclass(kw_only=True)
+class _Problems:
+    """Sentences about bad files: the first by name, all by number."""
+
+    sentences: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, sentence: str) -> None:
+        self.count += 1
+        if len(self.sentences) < NAMED:
+            self.sentences.append(sentence)
+
+    def raise_if_any(self, what: str) -> None:
+        """One InvalidData error for all of them."""
+        if not self.count:
+            return
+        hidden = self.count - len(self.sentences)
+        more = f"; and {hidden} more" if hidden > 0 else ""
+        shown = "; ".join(sorted(self.sentences))
+        noun = "problem" if self.count == 1 else "problems"
+        raise WorkloadError(
+            report.INVALID_DATA,
+            f"{self.count} {noun} in {what}: {shown}{more}. Mend or remove what is named, then "
+            "change spec.revision to have the Dataset read again",
+        )
+
+
+def main() -> int:
+    """The command ``dataset``; returns the exit code."""
+    paths = Paths.from_environment()
+    try:
+        last_words = _run(tasks.read_task(DatasetTask), paths)
+    except WorkloadError as error:
+        last_words = error.outcome()
+    except Exception as error:
+        log.exception("the dataset job failed")
+        last_words = Outcome(
+            reason=report.TRAINING_ERROR, message=f"the dataset job failed: {type(error).__name__}: {error}"
+        )
+    outcome.write(last_words, paths.termination_log)
+    return outcome.exit_code(last_words)
+
+
+def _run(task: DatasetTask, paths: Paths) -> Outcome:
+    reporter = Reporter(
+        task.reporting,
+        paths.report_token,
+        kind="Dataset",
+        namespace=task.namespace,
+        name=task.name,
+        uid=task.uid,
+    )
+    try:
+        patience = Patience.from_environment(notify=reporter.notify)
+        summary = build(task, Stores(task.stores, paths.stores, patience), reporter)
+    finally:
+        reporter.close()
+    result = DatasetResult(
+        version=summary.version,
+        items=summary.items,
+        bytes=summary.bytes,
+        classes=len(summary.labels),
+        labels=summary.labels[:LABELS_IN_RESULT],
+        splits=summary.splits,
+    )
+    return outcome.succeeded(result.model_dump(by_alias=True))
+
+
+def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> DatasetSummary:
+    """Validate the source and write its version.
+
+    Raises:
+        WorkloadError: InvalidData that names the bad files, or the store's reasons.
+    """
+    source = stores.folder(task.source)
+    reporter.update(stage="Listing")
+    where = f"{source.bucket}/{source.prefix}"
+    entries = _listed(source, where, task)
+    items = _validated(entries, source, where, task, reporter)
+    summary = version.summarize(items, task, source)
+    destination = stores.folder(task.destination).folder(summary.version.removeprefix("sha256:"))
+    destination.write(layout.ITEMS_FILE, version.manifest(items), "application/x-ndjson")
+    destination.write_json(layout.DATASET_FILE, summary.to_json())
+    reporter.update(percent=100.0, seconds_left=0.0)
+    return summary
+
+
+def _listed(source: Folder, where: str, task: DatasetTask) -> list[Entry]:
+    if task.format != "ImageFolder":
+        raise WorkloadError(
+            report.INVALID_DATA, f"format {task.format!r} is not known; the known format is ImageFolder"
+        )
+    start = len(source.prefix)
+    found = image_folder.read_layout(
+        ((item.key[start:], item.size) for item in source.objects()),
+        task.validation_fraction,
+        task.split_seed,
+    )
+    problems = _Problems()
+    for sentence in found.problems:
+        problems.add(sentence)
+    problems.raise_if_any(where)
+    if not found.entries:
+        raise WorkloadError(
+            report.INVALID_DATA,
+            f"there are no images in {where}; upload them as train/<label>/<image> and "
+            "validation/<label>/<image>, or as <label>/<image>",
+        )
+    return found.entries
+
+
+def _validated(
+    entries: list[Entry], source: Folder, where: str, task: DatasetTask, reporter: Reporter
+) -> list[Item]:
+    """Items of all entries, read and decoded in parallel."""
+    pace = Pace(len(entries))
+    problems = _Problems()
+    items: list[Item] = []
+    threads = THREADS_PER_CPU * resources.threads()
+    max_pixels = imaging.affordable_pixels(task.max_pixels, resources.memory_limit())
+    examine = partial(_examine, source=source, max_pixels=max_pixels, large=BoundedSemaphore())
+    for done, found in enumerate(parallel.map_unordered(examine, entries, threads), start=1):
+        if isinstance(found, Item):
+            items.append(found)
+        else:
+            problems.add(found)
+        if done % 16 == 0 or done == len(entries):
+            reporter.update(
+                stage="Validating",
+                percent=pace.percent(done),
+                seconds_left=pace.seconds_left(done),
+                samples_per_second=round(pace.rate(done), 1),
+            )
+    problems.raise_if_any(where)
+    return items
+
+
+def _examine(entry: Entry, *, source: Folder, max_pixels: int, large: BoundedSemaphore) -> Item | str:
+    """The entry's Item, or a sentence that says what is wrong with it."""
+    if entry.size > MAX_BYTES:
+        return f"{entry.path!r} has {entry.size:,} bytes, more than the limit of {MAX_BYTES:,}"
+    if entry.size >= LARGE_BYTES:
+        with large:
+            return _read_and_decode(entry, source, max_pixels)
+    return _read_and_decode(entry, source, max_pixels)
+
+
+def _read_and_decode(entry: Entry, source: Folder, max_pixels: int) -> Item | str:
+    try:
+        data = source.read(entry.path)
+    except ObjectMissingError:
+        return f"{entry.path!r} was removed while it was being validated"
+    try:
+        facts = imaging.inspect(data, max_pixels)
+    except imaging.BadImageError as error:
+        return f"{entry.path!r} {error}"
+    return Item(
+        key=source.prefix + entry.path,
+        label=entry.label,
+        split=entry.split,
+        sha256=hashlib.sha256(data).hexdigest(),
+        bytes=len(data),
+        width=facts.width,
+        height=facts.height,
+        channels=facts.channels,
+    )

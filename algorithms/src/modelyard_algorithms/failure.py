@@ -1,0 +1,38 @@
+"""The one exception that a workload raises for what a person can understand and act upon."""
+
+from modelyard_algorithms.contract import report
+
+NOT_RETRIABLE = frozenset(
+    {
+        report.INVALID_DATA,
+        report.INVALID_HYPERPARAMETERS,
+        report.SOURCE_CHANGED,
+        report.STORE_ACCESS_DENIED,
+        report.BUCKET_NOT_FOUND,
+        report.GPU_MISSING,
+        report.MODEL_NOT_FOUND,
+        report.MODEL_CHANGED,
+        report.TOKEN_MISSING,
+    }
+)
+"""Reasons that another try cannot mend: someone must change something first."""
+
+
+class WorkloadError(Exception):
+    """A failure with one of the contract's reasons; its text is a sentence that says what to do."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+    @property
+    def retriable(self) -> bool:
+        """Whether another attempt can succeed without anyone changing anything."""
+        return self.reason not in NOT_RETRIABLE
+
+    def outcome(self, log_tail: str = "") -> report.Outcome:
+        """The Outcome that tells it."""
+        return report.Outcome(
+            reason=self.reason, message=self.message, retriable=self.retriable, log_tail=log_tail
+        )

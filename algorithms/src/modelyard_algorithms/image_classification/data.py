@@ -1,0 +1,160 @@
+"""Images as tensors: decoded once into memory where they fit, else at each use.
+
+Legend of shapes: n samples, c channels, h and w pixels. Tensors of pixels are uint8 until
+``normalize``: a quarter of the memory of floats.
+"""
+
+import mmap
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from modelyard_algorithms import imaging, resources
+from modelyard_algorithms.contract import report
+from modelyard_algorithms.contract.manifest import DatasetSummary
+from modelyard_algorithms.contract.model_card import Preprocessing
+from modelyard_algorithms.failure import WorkloadError
+from modelyard_algorithms.runtime import prefetch
+from modelyard_algorithms.runtime.prefetch import Piece
+
+LARGEST_SIDE = 256
+"""Pixels on a side, where the config leaves the size to the data."""
+MEMORY_SHARE = 0.4
+"""Of the container's memory, for all processes and channels together."""
+DEFAULT_MEMORY = 8 * 2**30
+"""Bytes taken for the container's memory where it has no limit."""
+STATISTICS_SAMPLES = 2000
+MAX_PIXELS = 178_956_970
+"""The dataset job has refused larger images already; this bounds what a worker would decode."""
+
+
+class Images:
+    """One channel's images and classes."""
+
+    def __init__(
+        self, pieces: list[Piece], path: Path, labels: list[str], shape: tuple[int, int, int], budget: int
+    ) -> None:
+        """
+        Args:
+            pieces: Where each image lies in the file.
+            path: The file of concatenated images.
+            labels: The class of a label is its position here.
+            shape: Of a decoded image: (c, h, w).
+            budget: Bytes that the decoded images may take; above it they are decoded at each use.
+        """
+        classes = {label: index for index, label in enumerate(labels)}
+        self.shape = shape
+        self.classes_n = torch.tensor([_class(piece, classes) for piece in pieces], dtype=torch.int64)
+        self._pieces = pieces
+        self._file = _map(path)
+        self._pool = ThreadPoolExecutor(resources.threads(), thread_name_prefix="decode")
+        self._decoded_nchw: Tensor | None = None
+        if len(pieces) * shape[0] * shape[1] * shape[2] <= budget:
+            self._decoded_nchw = self._decode(range(len(pieces)))
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def pixels(self, indices_n: Tensor) -> Tensor:
+        """The images (n, c, h, w), uint8."""
+        if self._decoded_nchw is not None:
+            return self._decoded_nchw[indices_n]
+        return self._decode(indices_n.tolist())
+
+    def _decode(self, indices: "range | list[int]") -> Tensor:
+        decoded_nchw = torch.empty((len(indices), *self.shape), dtype=torch.uint8)
+
+        def one(place: tuple[int, int]) -> None:
+            row, index = place
+            decoded_nchw[row] = self._image(self._pieces[index])
+
+        # Pillow releases the interpreter's lock while it decodes.
+        for _ in self._pool.map(one, enumerate(indices), chunksize=16):
+            pass
+        return decoded_nchw
+
+    def _image(self, piece: Piece) -> Tensor:
+        data = self._file[piece.offset : piece.offset + piece.size]
+        try:
+            return to_tensor(imaging.decode(data, MAX_PIXELS, self.shape[0]), self.shape)
+        except imaging.BadImageError as error:
+            raise WorkloadError(
+                report.INVALID_DATA, f"{piece.key!r} {error}; validate the Dataset again"
+            ) from None
+
+
+def load(scratch: Path, channel: str, labels: list[str], shape: tuple[int, int, int], budget: int) -> Images:
+    """A channel that ``runtime.prefetch`` has fetched.
+
+    Raises:
+        WorkloadError: it could not be fetched, or holds a label that is not among ``labels``.
+    """
+    index, path = prefetch.wait(scratch, channel)
+    return Images(index.pieces, path, labels, shape, budget)
+
+
+def to_tensor(image: Image.Image, shape: tuple[int, int, int]) -> Tensor:
+    """The image resized to (c, h, w), uint8; training and serving both come through here."""
+    channels, height, width = shape
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(image, dtype=np.uint8))
+    return pixels.reshape(height, width, channels).permute(2, 0, 1)
+
+
+def normalize(pixels_nchw: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """uint8 pixels to float32: scaled to [0, 1], then (x - mean) / std for each channel."""
+    mean = torch.tensor(preprocessing.mean, device=pixels_nchw.device).reshape(1, -1, 1, 1)
+    std = torch.tensor(preprocessing.std, device=pixels_nchw.device).reshape(1, -1, 1, 1)
+    return (pixels_nchw.float() / 255 - mean) / std
+
+
+def preprocessing_of(images: Images) -> Preprocessing:
+    """Mean and standard deviation of the channels, over at most STATISTICS_SAMPLES images."""
+    step = max(1, len(images) // STATISTICS_SAMPLES)
+    sample_nchw = images.pixels(torch.arange(0, len(images), step)).double() / 255
+    deviation_c = sample_nchw.std(dim=(0, 2, 3), correction=0).clamp(min=1e-3)
+    channels, height, width = images.shape
+    return Preprocessing(
+        width=width,
+        height=height,
+        channels=channels,
+        mean=[round(value, 6) for value in sample_nchw.mean(dim=(0, 2, 3)).tolist()],
+        std=[round(value, 6) for value in deviation_c.tolist()],
+    )
+
+
+def shape_of(summary: DatasetSummary, image_size: int) -> tuple[int, int, int]:
+    """(c, h, w) that images are brought to: the config's size, or the data's within LARGEST_SIDE."""
+    if image_size:
+        return summary.channels, image_size, image_size
+    scale = min(1.0, LARGEST_SIDE / max(summary.width, summary.height))
+    return summary.channels, max(1, round(summary.height * scale)), max(1, round(summary.width * scale))
+
+
+def memory_budget(processes: int, channels: int) -> int:
+    """Bytes of decoded images that each channel of each process may hold."""
+    memory = resources.memory_limit() or DEFAULT_MEMORY
+    return int(memory * MEMORY_SHARE / (processes * max(1, channels)))
+
+
+def _class(piece: Piece, classes: dict[str, int]) -> int:
+    try:
+        return classes[piece.label]
+    except KeyError:
+        raise WorkloadError(
+            report.INVALID_DATA,
+            f"{piece.key!r} has label {piece.label!r}, which the training data do not have",
+        ) from None
+
+
+def _map(path: Path) -> mmap.mmap | bytes:
+    """The file's bytes without reading it: processes of a pod share the page cache."""
+    if path.stat().st_size == 0:
+        return b""
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -1,0 +1,155 @@
+"""Fetching a training's images while torch is still being imported.
+
+The launcher does this in threads of its own process. Each channel becomes one file of concatenated
+images and one index: object keys never become file names, and a thousand small files cost nothing.
+A mark (a small JSON file, written last) tells the workers that all is there, or why not.
+
+    <scratch>/data/<channel>.bin      the images' bytes, in the order of arrival
+    <scratch>/data/<channel>.json     Prefetched, in the manifest's order
+    <scratch>/data/ready.json         Outcome "Succeeded", or what went wrong
+"""
+
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from modelyard_algorithms import parallel, resources
+from modelyard_algorithms.contract import layout, report
+from modelyard_algorithms.contract.base import WireModel
+from modelyard_algorithms.contract.manifest import DatasetSummary, Item
+from modelyard_algorithms.contract.report import Outcome
+from modelyard_algorithms.contract.task import Channel, TrainingTask
+from modelyard_algorithms.failure import WorkloadError
+from modelyard_algorithms.runtime import outcome
+from modelyard_algorithms.storage import Folder, ObjectMissingError, Stores
+
+DATA = "data"
+READY = "ready.json"
+POLL_SECONDS = 0.05
+THREADS_PER_CPU = 4
+
+
+class Piece(WireModel):
+    """Where one image lies in the channel's file."""
+
+    key: str
+    label: str
+    offset: int
+    size: int
+
+
+class Prefetched(WireModel):
+    """One channel: what its Dataset version says, and its images."""
+
+    summary: DatasetSummary
+    pieces: list[Piece]
+
+
+def run(task: TrainingTask, stores: Stores, scratch: Path) -> None:
+    """Fetch all channels and set the mark; never raises."""
+    folder = scratch / DATA
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, channel in task.channels.items():
+            _fetch(name, channel, stores, folder)
+        ended = Outcome(reason=outcome.SUCCEEDED)
+    except WorkloadError as error:
+        ended = error.outcome()
+    except Exception as error:
+        text = f"the images could not be fetched: {type(error).__name__}: {error}"
+        ended = Outcome(reason=report.TRAINING_ERROR, message=text)
+    write_atomically(folder / READY, ended.to_json())
+
+
+def wait(scratch: Path, channel: str) -> tuple[Prefetched, Path]:
+    """The channel's index and the path of its images, once they are all there.
+
+    Raises:
+        WorkloadError: they could not be fetched.
+    """
+    folder = scratch / DATA
+    while True:
+        ended = outcome.read(folder / READY)
+        if ended is not None:
+            break
+        time.sleep(POLL_SECONDS)
+    if ended.reason != outcome.SUCCEEDED:
+        raise WorkloadError(ended.reason, ended.message)
+    index = Prefetched.model_validate_json((folder / f"{channel}.json").read_bytes())
+    return index, folder / f"{channel}.bin"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Readers see all of it or nothing."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _fetch(name: str, channel: Channel, stores: Stores, folder: Path) -> None:
+    summary, items = _manifest(name, channel, stores.folder(channel.manifest))
+    source = stores.folder(channel.source)
+    lock = threading.Lock()
+    threads = THREADS_PER_CPU * resources.threads()
+    with (folder / f"{name}.bin").open("wb") as file:
+        one = partial(_download, source=source, dataset=channel.dataset, file=file, lock=lock)
+        pieces = dict(parallel.map_unordered(one, enumerate(items), threads))
+    index = Prefetched(summary=summary, pieces=[pieces[position] for position in range(len(items))])
+    write_atomically(folder / f"{name}.json", index.to_json())
+
+
+def _download(
+    numbered: tuple[int, Item], *, source: Folder, dataset: str, file: BinaryIO, lock: threading.Lock
+) -> tuple[int, Piece]:
+    """Append one image to the file; its bytes must be those that were validated."""
+    position, item = numbered
+    try:
+        data = source.store.read(source.bucket, item.key)
+    except ObjectMissingError:
+        raise _changed(item, dataset, "was deleted") from None
+    if hashlib.sha256(data).hexdigest() != item.sha256:
+        raise _changed(item, dataset, "has changed")
+    with lock:
+        offset = file.tell()
+        file.write(data)
+    return position, Piece(key=item.key, label=item.label, offset=offset, size=len(data))
+
+
+def _changed(item: Item, dataset: str, what: str) -> WorkloadError:
+    return WorkloadError(
+        report.SOURCE_CHANGED,
+        f"{item.key!r} {what} since Dataset {dataset!r} was validated; put the file back, or make a new "
+        "version of the Dataset and train on that",
+    )
+
+
+def _manifest(name: str, channel: Channel, folder: Folder) -> tuple[DatasetSummary, list[Item]]:
+    """The version's summary and the channel's items, in the manifest's order."""
+    try:
+        summary = DatasetSummary.model_validate_json(folder.read(layout.DATASET_FILE))
+        items = list(_items(folder.read(layout.ITEMS_FILE), channel.split))
+    except ObjectMissingError as error:
+        raise WorkloadError(
+            report.INVALID_DATA,
+            f"version {channel.version} of Dataset {channel.dataset!r} is not in the object store ({error}); "
+            "let the Dataset be validated again",
+        ) from None
+    if not items:
+        raise WorkloadError(
+            report.INVALID_DATA,
+            f"channel {name!r}: Dataset {channel.dataset!r} has no items in split {channel.split!r}",
+        )
+    return summary, items
+
+
+def _items(lines: bytes, split: str | None) -> Iterator[Item]:
+    for line in lines.splitlines():
+        item = Item.model_validate(json.loads(line))
+        if split is None or item.split == split:
+            yield item

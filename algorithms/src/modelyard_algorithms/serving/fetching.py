@@ -1,0 +1,44 @@
+"""Fetching a published model and making sure that it is the one that was asked for (no torch)."""
+
+import hashlib
+
+from pydantic import ValidationError
+
+from modelyard_algorithms.contract import layout, report
+from modelyard_algorithms.contract.model_card import ModelCard
+from modelyard_algorithms.failure import WorkloadError
+from modelyard_algorithms.storage import Folder, ObjectMissingError
+
+
+def fetch(folder: Folder, digest: str | None) -> tuple[bytes, ModelCard]:
+    """The model's weights and card.
+
+    Args:
+        folder: The model's folder.
+        digest: What the weights must have; None takes model.json's word.
+
+    Raises:
+        WorkloadError: ModelNotFound, ModelChanged, or the store's reasons.
+    """
+    where = f"{folder.bucket}/{folder.prefix}"
+    try:
+        card = ModelCard.model_validate_json(folder.read(layout.MODEL_FILE))
+        weights = folder.read(layout.WEIGHTS_FILE)
+    except ObjectMissingError as error:
+        raise WorkloadError(
+            report.MODEL_NOT_FOUND,
+            f"there is no complete model in {where} ({error}); let the training finish, or name another "
+            "folder",
+        ) from None
+    except ValidationError:
+        raise WorkloadError(
+            report.MODEL_NOT_FOUND, f"{where}{layout.MODEL_FILE} does not describe a model of Modelyard"
+        ) from None
+    found = f"sha256:{hashlib.sha256(weights).hexdigest()}"
+    if found != card.digest or (digest is not None and found != digest):
+        raise WorkloadError(
+            report.MODEL_CHANGED,
+            f"the weights in {where} have digest {found}, not {digest or card.digest}; publish the model "
+            "again, or let the Deployment take the new one",
+        )
+    return weights, card

@@ -1,0 +1,100 @@
+"""The command ``serve``.
+
+The model is fetched by a thread while torch and KServe are imported: together they take some seconds.
+"""
+
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+
+from modelyard_algorithms import catalog, imaging, resources, tasks
+from modelyard_algorithms.contract import environment, report
+from modelyard_algorithms.contract.report import ModelReport, Outcome
+from modelyard_algorithms.contract.task import ServingTask
+from modelyard_algorithms.failure import WorkloadError
+from modelyard_algorithms.paths import Paths
+from modelyard_algorithms.runtime import outcome
+from modelyard_algorithms.runtime.reporting import Reporter
+from modelyard_algorithms.serving.fetching import fetch
+from modelyard_algorithms.serving.token import Token
+from modelyard_algorithms.storage import Stores
+
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 5.0
+"""Between "not ready" and the end of listening (MODELYARD_DRAIN_SECONDS)."""
+REPORT_RETRY_SECONDS, REPORT_REPEAT_SECONDS = 5.0, 300.0
+"""Which model is served is told until the operator has heard it, and now and then again."""
+
+
+def main() -> int:
+    """Serve until SIGTERM; returns the exit code."""
+    paths = Paths.from_environment()
+    try:
+        _serve(tasks.read_task(ServingTask), paths)
+    except WorkloadError as error:
+        last_words = error.outcome()
+    except Exception as error:
+        log.exception("the server failed")
+        last_words = Outcome(
+            reason=report.TRAINING_ERROR, message=f"the server failed: {type(error).__name__}"
+        )
+    else:
+        return 0
+    outcome.write(last_words, paths.termination_log)
+    return outcome.exit_code(last_words)
+
+
+def _serve(task: ServingTask, paths: Paths) -> None:
+    token = Token(paths.serving_token)
+    if not token.known():
+        # It would answer nobody, so it must not take the place of a server that does.
+        raise WorkloadError(
+            report.TOKEN_MISSING,
+            "the Secret that spec.tokenSecretName names has no key 'token', or nothing in it: put the token "
+            "there that clients are to send",
+        )
+    folder = Stores(task.stores, paths.stores).folder(task.model)
+    with ThreadPoolExecutor(1) as pool:
+        fetching = pool.submit(fetch, folder, task.digest)
+        import torch
+
+        from modelyard_algorithms.serving.model import ImageModel
+        from modelyard_algorithms.serving.server import Server
+
+        weights, card = fetching.result()
+    # One thread for each request and several requests at a time: more answers in a second than the
+    # other way round, and no two pools that fight for the same CPUs.
+    torch.set_num_threads(1)
+    max_pixels = imaging.affordable_pixels(task.max_pixels, resources.memory_limit())
+    try:
+        algorithm = import_module(f"{catalog.package(card.algorithm)}.predict")
+        predictor = algorithm.Predictor(weights, card, max_pixels)
+    except ValueError as error:
+        raise WorkloadError(report.MODEL_NOT_FOUND, f"the model cannot be loaded: {error}") from None
+    model = ImageModel(task.model_name, predictor, resources.threads())
+    model.load()
+    _tell(task, paths, ModelReport(source=task.source or "", digest=card.digest, bytes=len(weights)))
+    server = Server(
+        port=int(os.environ.get("MODELYARD_SERVING_PORT") or environment.SERVING_PORT),
+        token=token,
+        max_bytes=task.max_request_bytes,
+        drain_seconds=float(os.environ.get("MODELYARD_DRAIN_SECONDS") or DRAIN_SECONDS),
+    )
+    server.serve(model)
+
+
+def _tell(task: ServingTask, paths: Paths, served: ModelReport) -> None:
+    """Tell the operator which model is served, where it has asked for that."""
+    reporter = Reporter(
+        task.reporting,
+        paths.report_token,
+        kind="Deployment",
+        namespace=task.namespace,
+        name=task.name,
+        uid=task.uid or "",
+        interval=REPORT_RETRY_SECONDS,
+        repeat=REPORT_REPEAT_SECONDS,
+    )
+    reporter.update(stage="Serving", model=served)

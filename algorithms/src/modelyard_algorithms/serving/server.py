@@ -1,0 +1,110 @@
+"""KServe's model server with a gate in front, one HTTP port, and an end that loses no request."""
+
+import asyncio
+import logging
+import signal
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from kserve import ModelServer, model_server
+from starlette.exceptions import HTTPException
+
+from modelyard_algorithms.serving.dataplane import RawDataPlane
+from modelyard_algorithms.serving.errors import RequestError
+from modelyard_algorithms.serving.gate import Drain, Gate
+from modelyard_algorithms.serving.model import Bare, ImageModel
+from modelyard_algorithms.serving.token import Token
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 20
+"""For requests under way, once no new ones are accepted."""
+
+
+class Server(ModelServer):  # type: ignore[misc]
+    """Serves one model.
+
+    On SIGTERM it says at once that it is not ready but goes on answering for ``drain_seconds``: until
+    then other nodes may still send requests here. Then it stops listening, finishes what is under way,
+    and ends.
+    """
+
+    def __init__(self, *, port: int, token: Token, max_bytes: int, drain_seconds: float) -> None:
+        super().__init__(
+            http_port=port,
+            workers=1,
+            enable_grpc=False,
+            enable_docs_url=False,
+            enable_latency_logging=False,
+            grace_period=GRACE_SECONDS,
+        )
+        # A line for each probe and request would bury what matters; /metrics counts them.
+        for name in ("uvicorn.access", "kserve.trace"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self.dataplane = RawDataPlane(model_registry=self.registered_models)
+        self._drain = Drain()
+        self._drain_seconds = drain_seconds
+        app = model_server.app
+        app.add_middleware(Gate, token=token, max_bytes=max_bytes, drain=self._drain)
+        app.add_exception_handler(RequestError, _told)
+        app.add_exception_handler(RequestValidationError, _malformed)
+        app.add_exception_handler(HTTPException, _refused)
+
+    def serve(self, model: ImageModel) -> None:
+        """Serve until SIGTERM."""
+
+        async def bare(request: Request) -> Response:
+            body = Bare(await request.body())
+            answer, headers = await model(body, headers=dict(request.headers.items()))
+            return Response(answer, headers=headers)
+
+        for path in ("/predict", "/inference"):
+            model_server.app.add_api_route(path, bare, methods=["POST"], response_model=None)
+        self.start([model])
+
+    def register_signal_handler(self) -> None:
+        """Nothing yet: uvicorn would replace them, and KServe's own unload the model at once."""
+
+    async def _serve(self) -> None:
+        signals = asyncio.create_task(self._take_over_signals())
+        await asyncio.gather(*self.servers)
+        signals.cancel()
+
+    async def _take_over_signals(self) -> None:
+        """Once uvicorn has set its handlers, put ours in their place."""
+        server = self._rest_server._server
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        for which in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(which, ended.set)
+        log.info("ready")
+        await ended.wait()
+        self._drain.begun = True
+        log.info("ending: not ready any more, still answering for %.0f s", self._drain_seconds)
+        await asyncio.sleep(self._drain_seconds)
+        server.should_exit = True
+
+
+async def _told(_request: Request, error: Any) -> JSONResponse:
+    return JSONResponse({"error": error.sentence}, status_code=error.status)
+
+
+async def _malformed(_request: Request, error: Any) -> JSONResponse:
+    """FastAPI would answer with 422 and the whole input."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body" and len(str(part)) < 40)
+    what = str(first["msg"])[:200]
+    sentence = f"the request is not valid{f' at {where}' if where else ''}: {what}"
+    return JSONResponse({"error": sentence}, status_code=400)
+
+
+async def _refused(_request: Request, error: Any) -> JSONResponse:
+    sentence = {
+        404: "there is nothing at this path; predictions are at /v1/models/<model>:predict",
+        405: "this path does not take that method",
+    }.get(error.status_code, str(error.detail))
+    return JSONResponse({"error": sentence}, status_code=error.status_code, headers=error.headers)

@@ -1,0 +1,55 @@
+"""A folder in a bucket: what a task's Location names."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelyard_algorithms.storage.client import ObjectInfo, ObjectMissingError, ObjectStore
+
+JSON = "application/json"
+BINARY = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """All names are relative to the folder; see ObjectStore for the errors."""
+
+    store: ObjectStore
+    bucket: str
+    prefix: str
+    """"" or ending with "/"."""
+
+    def folder(self, name: str) -> "Folder":
+        """A folder inside this one."""
+        return Folder(self.store, self.bucket, f"{self.prefix}{name.strip('/')}/")
+
+    def objects(self) -> Iterator[ObjectInfo]:
+        """All objects inside, with their full keys."""
+        return self.store.objects(self.bucket, self.prefix)
+
+    def read(self, name: str) -> bytes:
+        """An object's bytes; raises ObjectMissingError."""
+        return self.store.read(self.bucket, self.prefix + name)
+
+    def read_if_exists(self, name: str) -> bytes | None:
+        """An object's bytes, or None."""
+        try:
+            return self.read(name)
+        except ObjectMissingError:
+            return None
+
+    def download(self, name: str, path: Path) -> None:
+        """Write an object into a local file; raises ObjectMissingError."""
+        self.store.download(self.bucket, self.prefix + name, path)
+
+    def write(self, name: str, data: bytes, content_type: str = BINARY) -> None:
+        """Create or replace an object."""
+        self.store.write(self.bucket, self.prefix + name, data, content_type)
+
+    def write_json(self, name: str, text: str) -> None:
+        """Create or replace a JSON object."""
+        self.write(name, text.encode(), JSON)
+
+    def delete(self) -> None:
+        """Delete everything inside."""
+        self.store.delete(self.bucket, [item.key for item in self.objects()])

@@ -1,0 +1,75 @@
+"""Trying again while an object store is away.
+
+A store that restarts, or a node that moves it, is gone for a minute or two. Training must wait and
+go on, and say so; a store that never comes back must not hold a GPU for ever.
+"""
+
+import logging
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from modelyard_algorithms.contract import environment
+
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+DEFAULT_SECONDS = 600.0
+FIRST_DELAY = 0.25
+LONGEST_DELAY = 5.0
+
+
+def _ignore(_message: str | None) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(kw_only=True)
+class Patience:
+    """How long to keep trying, and whom to tell.
+
+    ``notify`` is called with a sentence when the waiting begins and with None when it is over.
+    """
+
+    seconds: float = DEFAULT_SECONDS
+    """Total time for one request, from its first failure (environment.STORE_PATIENCE_ENV)."""
+    notify: Callable[[str | None], None] = _ignore
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _random: random.Random = field(default_factory=random.Random)
+
+    @classmethod
+    def from_environment(cls, notify: Callable[[str | None], None] = _ignore) -> "Patience":
+        """The patience that the pod's environment asks for."""
+        seconds = float(os.environ.get(environment.STORE_PATIENCE_ENV) or DEFAULT_SECONDS)
+        return cls(seconds=seconds, notify=notify)
+
+    def call(self, request: Callable[[], R], passes: Callable[[Exception], bool], what: str) -> R:
+        """The request's answer, tried again while its error ``passes``.
+
+        Raises:
+            Exception: the request's last error, when it does not pass or patience is exhausted.
+        """
+        deadline: float | None = None
+        delay = FIRST_DELAY
+        while True:
+            try:
+                answer = request()
+            except Exception as error:
+                now = self.clock()
+                deadline = now + self.seconds if deadline is None else deadline
+                if not passes(error) or now >= deadline:
+                    raise
+                if delay >= 1:
+                    message = f"{what} unreachable, retrying"
+                    log.warning("%s for another %.0f s: %s", message, deadline - now, type(error).__name__)
+                    self.notify(message)
+                self.sleep(min(delay * self._random.uniform(0.8, 1.2), max(0.0, deadline - now)))
+                delay = min(delay * 2, LONGEST_DELAY)
+            else:
+                if delay > 1:
+                    self.notify(None)
+                return answer

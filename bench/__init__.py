@@ -1,0 +1,1 @@
+"""One program for each figure that we claim; `make help` tells how to run them."""

@@ -1,0 +1,107 @@
+{{/* Name that all objects of the release begin with. */}}
+{{- define "modelyard.fullname" -}}
+{{- default .Release.Name .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end }}
+
+{{/* Names of the parts. */}}
+{{- define "modelyard.operator" -}}
+{{- include "modelyard.fullname" . }}-operator
+{{- end }}
+{{- define "modelyard.minio" -}}
+{{- include "modelyard.fullname" . }}-minio
+{{- end }}
+{{- define "modelyard.storeSecret" -}}
+{{- default (printf "%s-object-store" (include "modelyard.fullname" .)) .Values.objectStore.existingSecret -}}
+{{- end }}
+{{- define "modelyard.serviceAccount" -}}
+{{- default (include "modelyard.operator" .) .Values.serviceAccount.name -}}
+{{- end }}
+
+{{/* Labels of every object. Call with (dict "root" $ "component" "operator"). */}}
+{{- define "modelyard.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/part-of: modelyard
+{{ include "modelyard.selector" . }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Labels that select a part's pods: never changes, because selectors cannot. */}}
+{{- define "modelyard.selector" -}}
+app.kubernetes.io/name: modelyard
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{/* Reference of an image. Call with (dict "root" $ "image" .Values.operator.image). */}}
+{{- define "modelyard.image" -}}
+{{- $registry := default .root.Values.image.registry .image.registry -}}
+{{- with $registry }}{{ trimSuffix "/" . }}/{{ end -}}
+{{- .image.repository -}}
+{{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ default .root.Chart.AppVersion .image.tag }}{{ end -}}
+{{- end }}
+
+{{- define "modelyard.imagePullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Pod Security "restricted". */}}
+{{- define "modelyard.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+{{- define "modelyard.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities:
+  drop: [ALL]
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{/* Where a pod runs. Call with the part's values. */}}
+{{- define "modelyard.scheduling" -}}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* URL of the object store as pods reach it. */}}
+{{- define "modelyard.storeEndpoint" -}}
+{{- if .Values.minio.enabled -}}
+http://{{ include "modelyard.minio" . }}.{{ .Release.Namespace }}.svc:9000
+{{- else -}}
+{{ .Values.objectStore.endpoint }}
+{{- end -}}
+{{- end }}
+
+{{/* Whether the operator makes the object store's keys: only for the chart's own MinIO. */}}
+{{- define "modelyard.generatesKeys" -}}
+{{- and .Values.minio.enabled (not .Values.objectStore.existingSecret) -}}
+{{- end }}

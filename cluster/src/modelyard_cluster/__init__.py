@@ -1,0 +1,1 @@
+"""Local Kubernetes clusters for Modelyard, and the images that run on them."""

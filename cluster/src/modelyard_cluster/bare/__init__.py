@@ -1,0 +1,1 @@
+"""The bare cluster: kubeadm, containerd and kubelet on Debian or Ubuntu with root and nothing else."""

@@ -1,0 +1,53 @@
+"""What the demo is made of: names, folders, limits and goals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+EXAMPLE = CHECKOUT / "examples" / "digits"
+CHART = CHECKOUT / "charts" / "modelyard"
+BUILD = CHECKOUT / "build"
+IMAGES_JSON = BUILD / "images.json"
+FOLDER = BUILD / "demo"
+"""Images, reports and whatever else the demo writes."""
+
+RELEASE = "modelyard"
+SYSTEM_NAMESPACE = "modelyard-system"
+BUCKET = "modelyard"
+OBJECT_STORE_SECRET = f"{RELEASE}-object-store"
+OBJECT_STORE_SERVICE = f"{RELEASE}-minio"
+OBJECT_STORE_PORT = 9000
+
+NAME = "digits"
+"""Of the Dataset, the TrainingJob and the Deployment in examples/digits."""
+PREFIX = "digits/"
+"""Where examples/digits/dataset.yaml reads the images from."""
+DATASETS = "datasets.modelyard.dev"
+TRAINING_JOBS = "trainingjobs.modelyard.dev"
+DEPLOYMENTS = "deployments.modelyard.dev"
+
+ACCURACY = 0.97
+"""Over the held-out images; less is a failure."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a stage may take, in seconds, before the demo says what is wrong and ends."""
+
+    rollout: float = 300.0
+    dataset: float = 300.0
+    training: float = 1200.0
+    deployment: float = 300.0
+    removal: float = 180.0
+
+
+DATASET_READY, FIRST_STEP, TRAINED, DEPLOYMENT_READY = (
+    "Dataset: apply to Ready",
+    "TrainingJob: apply to first step",
+    "TrainingJob: apply to Succeeded",
+    "Deployment: apply to Ready",
+)
+GOALS: dict[str, float | None] = {DATASET_READY: 5.0, FIRST_STEP: 10.0, TRAINED: None, DEPLOYMENT_READY: 10.0}
+"""Seconds on a warm node."""

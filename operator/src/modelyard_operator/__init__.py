@@ -1,0 +1,1 @@
+"""The Modelyard operator: Dataset, TrainingJob and Deployment on Kubernetes."""

@@ -1,0 +1,131 @@
+"""Dataset: labelled images in an object store, validated and given a version."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from modelyard_operator.api.base import (
+    ApiModel,
+    Column,
+    DeletionPolicy,
+    ObjectStoreFolder,
+    Rule,
+    StatusBase,
+    rules,
+)
+
+PLURAL, KIND, SINGULAR, SHORT_NAMES = "datasets", "Dataset", "dataset", ["mds"]
+COLUMNS = [
+    Column("Phase", ".status.phase"),
+    Column("Items", ".status.items", "integer"),
+    Column("Classes", ".status.classes", "integer"),
+    Column("Bytes", ".status.bytes", "integer", 1),
+    Column("Progress", ".status.progress.summary", "string", 1),
+    Column("Version", ".status.shortVersion"),
+    Column("Age", ".metadata.creationTimestamp", "date"),
+    Column("Message", ".status.message", "string", 1),
+]
+
+
+class DatasetSource(ApiModel):
+    """Where the items are: exactly one of its fields."""
+
+    object_store: ObjectStoreFolder | None = None
+    """A folder of an S3 object store."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule("has(self.objectStore)", "name a source: objectStore, with a bucket or a prefix")
+        )
+    )
+
+
+class Split(ApiModel):
+    """How one folder is divided; ignored where the source has train/ and validation/ folders."""
+
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of each label's items held out for validation, 0 to below 1."""
+    seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
+    """Another seed draws another split."""
+
+
+class DatasetSpec(ApiModel):
+    source: DatasetSource
+    """Where the items are."""
+    format: Literal["ImageFolder"] = "ImageFolder"
+    """ImageFolder: one folder of images for each label, or train/<label>/ and validation/<label>/."""
+    split: Split = Split()
+    """How one folder is divided into train and validation."""
+    revision: Annotated[str, Field(max_length=63)] | None = None
+    """Any word; change it to read the source again."""
+    image: str | None = None
+    """Runtime image; default: the operator's."""
+    deletion_policy: DeletionPolicy = "Retain"
+    """What happens to the Dataset's versions (manifests, not your images) when it is deleted."""
+
+
+class DatasetProgress(ApiModel):
+    """How far the validation is."""
+
+    summary: str | None = None
+    """For people: "Validating 45 %, 3 s left"."""
+    stage: str | None = None
+    """Listing or Validating."""
+    percent: float | None = None
+    """0 to 100."""
+    seconds_left: float | None = None
+    """Estimate, in seconds."""
+
+
+class DatasetStatus(StatusBase):
+    phase: Literal["Pending", "Processing", "Ready", "Failed"] | None = None
+    """Pending, Processing, Ready or Failed."""
+    processed_spec: str | None = None
+    """Digest of the source, format, split and revision that the version was made from."""
+    items: int | None = None
+    """Images."""
+    classes: int | None = None
+    """Labels."""
+    labels: list[str] | None = None
+    """The labels (the first 50)."""
+    bytes: int | None = None
+    """Size of all images."""
+    splits: dict[str, int] | None = None
+    """Items for each split."""
+    version: str | None = None
+    """Digest of the content: the same images and labels always have the same version."""
+    short_version: str | None = None
+    """The first 12 digits of the version."""
+    uri: str | None = None
+    """Folder of the version's manifest."""
+    progress: DatasetProgress | None = None
+    """How far the validation is."""
+    attempt: int | None = None
+    """Number of the current reading of the source, from 1; it begins anew when the spec changes."""
+    attempt_spec: str | None = None
+    """Digest of what the current reading was begun for."""
+    retry_time: str | None = None
+    """When the source is read again after a failure that may heal by itself."""
+    start_time: str | None = None
+    """When the current or last reading began."""
+    completion_time: str | None = None
+    """When the version was made, or the reading failed."""
+
+
+class Dataset(ApiModel):
+    """Labelled images in an object store, validated and given a version."""
+
+    spec: DatasetSpec
+    """What the user asks for."""
+    status: DatasetStatus = DatasetStatus()
+    """What the operator has seen."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "self.metadata.name.size() <= 52",
+                "at most 52 characters, so that the names of its Job and pods fit",
+                field_path=".metadata.name",
+            ),
+        )
+    )

@@ -1,0 +1,142 @@
+"""Deployment: a model served over HTTP, by KServe or by plain Kubernetes."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from modelyard_operator.api.base import (
+    ApiModel,
+    Column,
+    ObjectName,
+    ObjectStoreFolder,
+    PodOptions,
+    Resources,
+    Rule,
+    StatusBase,
+    rules,
+)
+from modelyard_operator.api.training_job import ModelStatus
+
+PLURAL, KIND, SINGULAR, SHORT_NAMES = "deployments", "Deployment", "deployment", ["mdeploy"]
+COLUMNS = [
+    Column("Phase", ".status.phase"),
+    Column("Ready", ".status.ready"),
+    Column("Backend", ".status.backend"),
+    Column("URL", ".status.url"),
+    Column("Model", ".status.model.digest", "string", 1),
+    Column("Age", ".metadata.creationTimestamp", "date"),
+    Column("Message", ".status.message", "string", 1),
+]
+
+
+class ModelSource(ApiModel):
+    """Which model is served: exactly one of the fields."""
+
+    training_job: ObjectName | None = None
+    """A TrainingJob of the same namespace; its model is served as soon as it has succeeded."""
+    object_store: ObjectStoreFolder | None = None
+    """A model folder (model.safetensors and model.json) in an object store."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "has(self.trainingJob) != has(self.objectStore)",
+                "name exactly one model: either trainingJob or objectStore",
+            )
+        )
+    )
+
+
+class Expose(ApiModel):
+    """How the service is reached (backend Kubernetes)."""
+
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    """Type of the Service."""
+    node_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Port on every node, with type NodePort; default: chosen by the cluster."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule("!has(self.nodePort) || self.type == 'NodePort'", "nodePort needs type: NodePort")
+        )
+    )
+
+
+class DeploymentSpec(ApiModel):
+    model: ModelSource
+    """Which model is served."""
+    backend: Literal["Auto", "KServe", "Kubernetes"] = "Auto"
+    """KServe: an InferenceService. Kubernetes: apps/v1 Deployment and Service. Auto: KServe where the
+    cluster has it, unless expose asks for what KServe cannot do."""
+    replicas: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Server pods; 0 stops serving and keeps the token."""
+    resources: Resources = Resources()
+    """Compute resources of each server."""
+    pod: PodOptions = PodOptions()
+    """Where and how the servers run."""
+    image: str | None = None
+    """Runtime image; default: the operator's."""
+    expose: Expose = Expose()
+    """How the service is reached."""
+    token_secret_name: ObjectName | None = None
+    """Secret of this namespace with the key token; default: one is generated, <name>-token."""
+    max_request_bytes: Annotated[int, Field(ge=1024, le=1073741824)] = 16777216
+    """A larger request is refused with 413."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "self.backend != 'KServe' || self.expose.type == 'ClusterIP'",
+                "expose.type NodePort or LoadBalancer needs backend Kubernetes: KServe makes its own Service",
+            )
+        )
+    )
+
+
+class DeploymentStatus(StatusBase):
+    phase: Literal["Pending", "Progressing", "Ready", "Stopped", "Failed"] | None = None
+    """Pending, Progressing, Ready, Stopped or Failed."""
+    backend: Literal["KServe", "Kubernetes"] | None = None
+    """The backend in use."""
+    url: str | None = None
+    """Address inside the cluster, with scheme."""
+    predict_path: str | None = None
+    """Path of predictions in the v1 protocol."""
+    node_port: int | None = None
+    """Port on every node, with expose.type NodePort."""
+    replicas: int | None = None
+    """Servers that run."""
+    ready_replicas: int | None = None
+    """Servers that answer."""
+    ready: str | None = None
+    """For people: ready/asked."""
+    model: ModelStatus | None = None
+    """The model that is served."""
+    model_source: str | None = None
+    """Digest of the spec.model that the model was found by."""
+    token_secret_name: str | None = None
+    """Secret that holds the token, under the key token."""
+
+
+class Deployment(ApiModel):
+    """A model served over HTTP, by KServe or by plain Kubernetes."""
+
+    spec: DeploymentSpec
+    """What the user asks for."""
+    status: DeploymentStatus = DeploymentStatus()
+    """What the operator has seen."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "self.metadata.name.size() <= 50",
+                "at most 50 characters, so that the names of its pods fit",
+                field_path=".metadata.name",
+            ),
+            Rule(
+                "!self.metadata.name.contains('.')",
+                "no dots, because the Service is named after it",
+                field_path=".metadata.name",
+            ),
+        )
+    )

@@ -1,0 +1,79 @@
+"""Backend Kubernetes: an apps/v1 Deployment, a Service, and a PodDisruptionBudget."""
+
+from modelyard_algorithms.contract import environment
+from modelyard_operator import naming
+from modelyard_operator.api.deployment import DeploymentSpec
+from modelyard_operator.desired.ownership import metadata
+from modelyard_operator.desired.server_pod import Model, ServerPod, Token, selector_labels, server_pod
+from modelyard_operator.plan import Manifest, Observed
+
+NAME = "Kubernetes"
+SERVICE_PORT = 80
+PROGRESS_SECONDS = 600
+"""A rollout without progress for this long is stuck; Kubernetes says so in the Deployment."""
+
+
+def pod(owner: Observed, spec: DeploymentSpec, model: Model, token: Token) -> ServerPod:
+    """The servers' pod template."""
+    return server_pod(owner, spec, model, token, backend=NAME)
+
+
+def manifests(owner: Observed, spec: DeploymentSpec, server: ServerPod) -> list[Manifest]:
+    """Everything that serves; the Deployment last, so that nothing waits for what it needs."""
+    found = [_service(owner, spec)]
+    if spec.replicas > 1:
+        found.append(_disruption_budget(owner))
+    return [*found, _deployment(owner, spec, server)]
+
+
+def url(owner: Observed) -> str:
+    """Address inside the cluster."""
+    return f"http://{naming.server(owner.name)}.{owner.namespace}.svc"
+
+
+def _service(owner: Observed, spec: DeploymentSpec) -> Manifest:
+    port: Manifest = {
+        "name": "http",
+        "port": SERVICE_PORT,
+        "targetPort": environment.SERVING_PORT,
+        "protocol": "TCP",
+        "appProtocol": "http",
+    }
+    if spec.expose.node_port is not None:
+        port["nodePort"] = spec.expose.node_port
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(owner, naming.server(owner.name)),
+        "spec": {"type": spec.expose.type, "selector": selector_labels(owner, NAME), "ports": [port]},
+    }
+
+
+def _disruption_budget(owner: Observed) -> Manifest:
+    """A node drain takes one server at a time."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(owner, naming.server(owner.name)),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector_labels(owner, NAME)}},
+    }
+
+
+def _deployment(owner: Observed, spec: DeploymentSpec, server: ServerPod) -> Manifest:
+    """A new server is ready before an old one goes: maxUnavailable 0."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(owner, naming.server(owner.name)),
+        "spec": {
+            "replicas": spec.replicas,
+            "revisionHistoryLimit": 2,
+            "progressDeadlineSeconds": PROGRESS_SECONDS,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "selector": {"matchLabels": selector_labels(owner, NAME)},
+            "template": {
+                "metadata": {"labels": server.labels, "annotations": server.annotations},
+                "spec": server.spec,
+            },
+        },
+    }

@@ -1,0 +1,118 @@
+"""The pod that every workload runs in: Pod Security "restricted", read-only root, a scratch folder."""
+
+from collections.abc import Mapping, Sequence
+
+from modelyard_algorithms.contract import environment
+from modelyard_operator.api.base import PodOptions, Resources
+from modelyard_operator.desired import stores
+from modelyard_operator.plan import Manifest, Platform
+
+USER = 10001
+CONTAINER = "modelyard"
+
+
+def security_context() -> Manifest:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def container(
+    platform: Platform,
+    *,
+    command: str,
+    task: str,
+    image: str | None,
+    resources: Manifest,
+    secrets: Mapping[str, str],
+    reports: bool = False,
+    name: str = CONTAINER,
+    env: Sequence[Manifest] = (),
+    mounts: Sequence[Manifest] = (),
+) -> Manifest:
+    """The container that runs ``python -m modelyard_algorithms <command>`` on a task (JSON)."""
+    home = environment.SCRATCH_DIR
+    variables = [
+        {"name": environment.TASK_ENV, "value": task},
+        {"name": "HOME", "value": home},
+        {"name": "TMPDIR", "value": home},
+        *env,
+    ]
+    found: Manifest = {
+        "name": name,
+        "image": image or platform.runtime_image,
+        "imagePullPolicy": platform.image_pull_policy,
+        "command": ["python", "-m", "modelyard_algorithms", command],
+        "env": variables,
+        "resources": resources,
+        "securityContext": security_context(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "scratch", "mountPath": home}, *stores.mounts(secrets), *mounts],
+    }
+    if reports:
+        found["volumeMounts"].append(
+            {
+                "name": "report-token",
+                "mountPath": environment.REPORT_TOKEN_FILE.rsplit("/", 1)[0],
+                "readOnly": True,
+            }
+        )
+    return found
+
+
+def pod_spec(
+    main: Manifest,
+    *,
+    options: PodOptions,
+    secrets: Mapping[str, str],
+    reports: bool = False,
+    volumes: Sequence[Manifest] = (),
+    shared_memory: bool = False,
+) -> Manifest:
+    """A pod spec around one container.
+
+    ``shared_memory`` gives /dev/shm room (NCCL and data loader workers use it).
+    """
+    found: Manifest = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [main],
+        "volumes": [{"name": "scratch", "emptyDir": {}}, *stores.volumes(secrets), *volumes],
+    }
+    if reports:
+        token = {"audience": environment.REPORT_AUDIENCE, "expirationSeconds": 3600, "path": "token"}
+        found["volumes"].append(
+            {"name": "report-token", "projected": {"sources": [{"serviceAccountToken": token}]}}
+        )
+    if shared_memory:
+        found["volumes"].append({"name": "shm", "emptyDir": {"medium": "Memory"}})
+        main["volumeMounts"].append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108
+    chosen = options.model_dump(by_alias=True, exclude_none=True)
+    if "imagePullSecrets" in chosen:
+        chosen["imagePullSecrets"] = [{"name": name} for name in chosen["imagePullSecrets"]]
+    return found | chosen
+
+
+def resources(asked: Resources, *, requests: Mapping[str, str]) -> Manifest:
+    """The user's resources over default requests; what has a limit only is requested by Kubernetes."""
+    limits = {key: str(value) for key, value in (asked.limits or {}).items()}
+    chosen = {key: value for key, value in requests.items() if key not in limits}
+    chosen |= {key: str(value) for key, value in (asked.requests or {}).items()}
+    return {"requests": chosen} | ({"limits": limits} if limits else {})
+
+
+def gpus(asked: Resources) -> int:
+    """Whole GPUs of one pod: the sum of limits named <vendor>/gpu."""
+    return sum(int(value) for key, value in (asked.limits or {}).items() if key.endswith("/gpu"))

@@ -1,0 +1,171 @@
+"""The pods and the headless Service of a TrainingJob's attempt."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from modelyard_algorithms.contract import environment, layout
+from modelyard_algorithms.contract.task import Channel, Location, Reporting, Store, TrainingTask
+from modelyard_operator import naming
+from modelyard_operator.api.dataset import Dataset
+from modelyard_operator.api.training_job import TrainingJobSpec
+from modelyard_operator.desired import pods, stores
+from modelyard_operator.desired.ownership import metadata
+from modelyard_operator.plan import Manifest, Observed
+
+DEFAULT_REQUESTS = {"cpu": "250m", "memory": "512Mi"}
+GRACE_SECONDS = 30
+"""Time for a last checkpoint after SIGTERM."""
+NODE_LOSS_SECONDS = 30
+"""An unreachable node's pods are given up after this long (Kubernetes' own default is 300)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingInput:
+    """A channel's Dataset, and the version of it that is trained on."""
+
+    name: str
+    dataset: Dataset
+    version: str
+
+
+def service(owner: Observed) -> Manifest:
+    """Headless Service that gives the pods of all attempts their names in DNS, ready or not."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(owner, naming.workers_service(owner.name)),
+        "spec": {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": naming.selector(str(owner.object["kind"]), owner.name),
+            "ports": [
+                {
+                    "name": "rendezvous",
+                    "port": environment.RENDEZVOUS_PORT,
+                    "targetPort": environment.RENDEZVOUS_PORT,
+                    "protocol": "TCP",
+                }
+            ],
+        },
+    }
+
+
+def worker_pods(
+    owner: Observed,
+    spec: TrainingJobSpec,
+    *,
+    attempt: int,
+    hyperparameters: Mapping[str, int | float | str | bool],
+    fingerprint: str,
+    datasets: Mapping[str, TrainingInput],
+) -> list[Manifest]:
+    """All pods of an attempt, by rank; ``datasets`` by channel, "train" among them."""
+    task, secrets = _task(owner, spec, attempt, hyperparameters, fingerprint, datasets)
+    return [_pod(owner, spec, task, secrets, rank) for rank in range(spec.workers)]
+
+
+def _task(
+    owner: Observed,
+    spec: TrainingJobSpec,
+    attempt: int,
+    hyperparameters: Mapping[str, int | float | str | bool],
+    fingerprint: str,
+    datasets: Mapping[str, TrainingInput],
+) -> tuple[TrainingTask, dict[str, str]]:
+    """The attempt's task, and the credential Secrets to mount: alias -> name."""
+    platform = owner.platform
+    where: dict[str, Store] = {stores.PLATFORM: stores.platform_store(platform)}
+    secrets = {stores.PLATFORM: stores.secret_name(owner)}
+    channels = {}
+    for channel, (found, split) in _inputs(datasets).items():
+        folder = found.dataset.spec.source.object_store
+        assert folder is not None
+        source, store, secret = stores.resolve(folder, platform, channel)
+        where[source.store] = store
+        if secret is not None:
+            secrets[source.store] = secret
+        prefix = layout.dataset_prefix(owner.namespace, found.name, found.version.removeprefix("sha256:"))
+        manifest = Location(store=stores.PLATFORM, bucket=platform.bucket, prefix=prefix)
+        channels[channel] = Channel(
+            dataset=found.name,
+            version=found.version,
+            manifest=manifest,
+            source=source,
+            split=split,
+        )
+    first = naming.worker_pod(owner.name, attempt, 0)
+    master = f"{first}.{naming.workers_service(owner.name)}.{owner.namespace}.svc"
+    place = (owner.namespace, owner.name, owner.uid)
+    task = TrainingTask(
+        namespace=owner.namespace,
+        name=owner.name,
+        uid=owner.uid,
+        attempt=attempt,
+        workers=spec.workers,
+        processes_per_worker=max(pods.gpus(spec.resources), 1),
+        gpus_per_worker=pods.gpus(spec.resources),
+        master_address=master if spec.workers > 1 else "127.0.0.1",
+        algorithm=spec.algorithm,
+        hyperparameters=dict(hyperparameters),
+        stores=where,
+        channels=channels,
+        run=Location(store=stores.PLATFORM, bucket=platform.bucket, prefix=layout.run_prefix(*place)),
+        model=Location(store=stores.PLATFORM, bucket=platform.bucket, prefix=layout.model_prefix(*place)),
+        fingerprint=fingerprint,
+        checkpoint_interval_seconds=spec.checkpoints.interval_seconds,
+        reporting=Reporting(url=platform.report_url),
+    )
+    return task, secrets
+
+
+def _inputs(datasets: Mapping[str, TrainingInput]) -> dict[str, tuple[TrainingInput, str | None]]:
+    """Channel -> (input, split). Given alone, a train Dataset serves both channels by its own splits;
+    Datasets given one for each channel are used whole."""
+    train = datasets["train"]
+    if "validation" in datasets and datasets["validation"].name != train.name:
+        return {channel: (found, None) for channel, found in datasets.items()}
+    if train.dataset.status.splits is not None and train.dataset.status.splits.get("validation"):
+        return {"train": (train, "train"), "validation": (train, "validation")}
+    return {"train": (train, "train")}
+
+
+def _pod(
+    owner: Observed, spec: TrainingJobSpec, task: TrainingTask, secrets: Mapping[str, str], rank: int
+) -> Manifest:
+    name = naming.worker_pod(owner.name, task.attempt, rank)
+    labels = {naming.ATTEMPT_LABEL: str(task.attempt), naming.RANK_LABEL: str(rank)}
+    container = pods.container(
+        owner.platform,
+        command="train",
+        task=task.to_json(),
+        image=spec.image,
+        resources=pods.resources(spec.resources, requests=DEFAULT_REQUESTS),
+        secrets=secrets,
+        reports=True,
+        env=[{"name": environment.RANK_ENV, "value": str(rank)}],
+    )
+    found = metadata(owner, name, labels=labels)
+    # Autoscalers must not move a gang member: that restarts the whole attempt.
+    found["annotations"] = {
+        "karpenter.sh/do-not-disrupt": "true",
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+        "sidecar.istio.io/inject": "false",
+    }
+    body = pods.pod_spec(container, options=spec.pod, secrets=secrets, reports=True, shared_memory=True)
+    body["restartPolicy"] = "Never"
+    body["hostname"] = name
+    body["subdomain"] = naming.workers_service(owner.name)
+    body["terminationGracePeriodSeconds"] = GRACE_SECONDS
+    body["tolerations"] = [
+        *body.get("tolerations", []),
+        *(
+            {
+                "key": f"node.kubernetes.io/{key}",
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": NODE_LOSS_SECONDS,
+            }
+            for key in ("not-ready", "unreachable")
+        ),
+    ]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": found, "spec": body}

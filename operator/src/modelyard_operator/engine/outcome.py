@@ -1,0 +1,125 @@
+"""What follows when a reconcile fails: words for the user, and whether it was anybody's fault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from modelyard_operator.engine.children import ChildRejectedError, NameTakenError
+from modelyard_operator.engine.purge import PurgeError
+from modelyard_operator.kube.errors import (
+    ApiError,
+    ForbiddenError,
+    InvalidError,
+    ThrottledError,
+    UnavailableError,
+)
+from modelyard_operator.plan import Manifest, Observed
+from modelyard_operator.policies import conditions
+
+MARKER = "ReconcileFailed"
+"""Type of the condition that the engine itself sets, beside Stalled; taken off by the next success."""
+LONGEST_MESSAGE = 1000
+WEBHOOK_TRIES = 5
+"""In which a webhook that is being installed or restarted comes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why a reconcile failed."""
+
+    reason: str
+    message: str
+    tell: bool = True
+    """In the object's status; false for what passes by itself and would not be written anyway."""
+    tell_after: int = 1
+    """The failure in a row from which on it is told."""
+    bug: bool = False
+    """Worth a stack trace in the log."""
+    longest_delay: float = 300.0
+    """Between two tries."""
+
+
+def verdict(error: BaseException) -> Verdict:
+    """Classify the error of a reconcile."""
+    text = str(error)[:LONGEST_MESSAGE]
+    if isinstance(error, NameTakenError):
+        return Verdict("NameTaken", text, longest_delay=60.0)
+    if isinstance(error, PurgeError):
+        return Verdict("CleanupFailed", text, longest_delay=60.0)
+    if isinstance(error, ChildRejectedError):
+        return _rejected(error, text)
+    if isinstance(error, UnavailableError) and "failed calling webhook" in text:
+        message = f"a webhook of this cluster does not answer: {text}"
+        return Verdict("WebhookFailed", message, tell_after=WEBHOOK_TRIES, longest_delay=15.0)
+    if isinstance(error, UnavailableError | ThrottledError):
+        return Verdict("ApiServerUnavailable", text, tell=False, longest_delay=15.0)
+    if isinstance(error, InvalidError):
+        return Verdict("Rejected", f"the API server refuses the object's status: {text}", bug=True)
+    if isinstance(error, ForbiddenError):
+        return Verdict("Forbidden", f"the operator lacks a right: {text}", longest_delay=60.0)
+    if isinstance(error, ApiError):
+        return Verdict("ApiError", text, longest_delay=60.0)
+    if isinstance(error, TimeoutError):
+        return Verdict("ReconcileTimeout", "one look at the object took too long; it is tried again")
+    name = type(error).__name__
+    return Verdict("ReconcileError", f"the operator cannot handle this object: {name}: {text}", bug=True)
+
+
+def _rejected(error: ChildRejectedError, text: str) -> Verdict:
+    if "being terminated" in text:
+        # Everything in the namespace goes; there is nobody left to tell.
+        return Verdict("NamespaceTerminating", text, tell=False)
+    if "exceeded quota" in text:
+        return Verdict("QuotaExceeded", text, longest_delay=60.0)
+    if isinstance(error.cause, ForbiddenError):
+        return Verdict("Forbidden", text, longest_delay=60.0)
+    return Verdict("ChildRejected", text)
+
+
+def failed_status(found: Verdict, observed: Observed) -> Manifest:
+    """The status with the failure in it. What an object has come to in the end is not overwritten:
+    there the marker alone tells."""
+    status: dict[str, Any] = dict(observed.object.get("status") or {})
+    before = [c for c in status.get("conditions") or [] if isinstance(c, dict) and "type" in c]
+    marker = {MARKER: ("True", found.reason, found.message)}
+    kept = {
+        c["type"]: (str(c.get("status")), str(c.get("reason", "")), str(c.get("message", ""))) for c in before
+    }
+    if not _concluded(before, observed.generation):
+        kept = {
+            kind: words for kind, words in kept.items() if kind not in {"Ready", "Reconciling", "Stalled"}
+        }
+        status["message"] = found.message
+        status["observedGeneration"] = observed.generation
+    status["conditions"] = conditions.standard(
+        previous=[c for c in before if "lastTransitionTime" in c and "status" in c],
+        generation=observed.generation,
+        now=observed.now,
+        ready=False,
+        reconciling=False,
+        stalled=True,
+        reason=found.reason,
+        message=found.message,
+        extra=kept | marker,
+    )
+    return status
+
+
+def healed(status: Manifest | None) -> Manifest | None:
+    """A plan's status without the marker, which a status that is passed on unchanged may still have."""
+    if status is None or not any(c.get("type") == MARKER for c in status.get("conditions", [])):
+        return status
+    return status | {"conditions": [c for c in status["conditions"] if c.get("type") != MARKER]}
+
+
+def _concluded(before: list[Manifest], generation: int) -> bool:
+    """The object has come to its end, good or bad, by its own controller's word (not by a failure here)."""
+    failures = {c.get("reason") for c in before if c["type"] == MARKER}
+    return any(
+        c["type"] in {"Ready", "Stalled"}
+        and c.get("status") == "True"
+        and c.get("observedGeneration") == generation
+        and c.get("reason") not in failures
+        for c in before
+    )

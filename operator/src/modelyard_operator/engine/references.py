@@ -1,0 +1,52 @@
+"""Objects that a plan looks at and that are not ours: asked for live, by metadata only, and not too often.
+
+A user's Secret is never watched and its content never read: that it exists is all that a plan needs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.kube.client import Client
+from modelyard_operator.kube.errors import NotFoundError
+from modelyard_operator.kube.store import Store
+from modelyard_operator.plan import Manifest, Ref
+
+FOUND_SECONDS, MISSING_SECONDS = 30.0, 3.0
+"""How long an answer is good: the missing is looked for again soon, since somebody waits for it."""
+REMEMBERED = 2048
+
+
+class References:
+    """Answers to the controllers' references()."""
+
+    def __init__(self, store: Store, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._client, self._clock = store, client, clock
+        self._answers: OrderedDict[Ref, tuple[float, Manifest | None]] = OrderedDict()
+
+    async def resolve(self, refs: list[Ref]) -> dict[Ref, Manifest | None]:
+        """ref -> object, or None where it does not exist."""
+        found: dict[Ref, Manifest | None] = {}
+        for ref in refs:
+            found[ref] = self._store.get(ref) if ref.api_version == API_VERSION else await self._ask(ref)
+        return found
+
+    async def _ask(self, ref: Ref) -> Manifest | None:
+        now = self._clock()
+        known = self._answers.get(ref)
+        if known is not None and known[0] > now:
+            return known[1]
+        try:
+            answer: Manifest | None = await self._client.get(ref, metadata_only=True)
+        except NotFoundError:
+            answer = None
+        if answer is not None:
+            answer = answer | {"apiVersion": ref.api_version, "kind": ref.kind}
+        self._answers[ref] = (now + (MISSING_SECONDS if answer is None else FOUND_SECONDS), answer)
+        self._answers.move_to_end(ref)
+        while len(self._answers) > REMEMBERED:
+            self._answers.popitem(last=False)
+        return answer

@@ -1,0 +1,194 @@
+"""kopf watches our own kinds; its handlers do nothing but hand the object on.
+
+kopf does not tell when its list is complete, nor what has vanished while a watch was broken. So a
+census of our own, of metadata only, says both: at the start, every few minutes, and whenever kopf
+lists anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import aiohttp
+import kopf
+
+from modelyard_operator import metrics
+from modelyard_operator.kube import kopf_settings
+from modelyard_operator.kube.client import Client
+from modelyard_operator.kube.credentials import Access
+from modelyard_operator.kube.errors import ApiError
+from modelyard_operator.kube.resources import Resource
+from modelyard_operator.kube.transport import session
+from modelyard_operator.kube.watch import Sink
+from modelyard_operator.plan import Manifest
+
+log = logging.getLogger(__name__)
+
+CENSUS_PERIOD = 300.0
+CENSUS_RETRY = 5.0
+
+
+class OwnSink(Sink, Protocol):
+    """A sink that can be asked what has reached it."""
+
+    def knows(self, namespace: str, name: str) -> bool:
+        """Whether the object has been seen."""
+
+
+class OwnKinds:
+    """Watches and censuses of our kinds.
+
+    Attributes:
+        started: set once kopf's tasks run (and it has put its signal handlers in place of ours).
+        synced: set once everything that the first census found has arrived.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        client: Client,
+        kinds: Sequence[Resource],
+        sinks: Mapping[str, OwnSink],
+        *,
+        namespace: str | None = None,
+    ) -> None:
+        self.started = asyncio.Event()
+        self.synced = asyncio.Event()
+        self._access, self._client, self._kinds, self._sinks = access, client, kinds, sinks
+        self._namespace = namespace
+        self._active = {kind.plural: time.monotonic() for kind in kinds}
+        self._census_now = asyncio.Event()
+        self._missing: set[tuple[str, str, str]] | None = None
+
+    @property
+    def last_activity(self) -> dict[str, float]:
+        """Plural -> when its watch last gave a sign of life (monotonic)."""
+        return dict(self._active)
+
+    async def run(self) -> None:
+        """kopf's operator and the censuses, until cancelled.
+
+        Raises:
+            RuntimeError: kopf has ended by itself.
+        """
+        scope: dict[str, Any] = (
+            {"namespaces": [self._namespace]} if self._namespace is not None else {"clusterwide": True}
+        )
+        # Not kopf.operator(): when that ends it cancels every task of the event loop that is younger than
+        # itself, ours included.
+        tasks = list(
+            await kopf.spawn_tasks(
+                registry=self._registry(), settings=kopf_settings.settings(), standalone=True, **scope
+            )
+        )
+        self.started.set()
+        tasks.append(asyncio.create_task(self._censuses(), name="census"))
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                await task
+            raise RuntimeError("kopf has ended by itself")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        # Not the default registry: that one imports the official client where it is installed.
+        registry = kopf.OperatorRegistry()
+
+        @kopf.on.login(registry=registry)
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            found = session(self._access, self._trace())
+            return kopf.AiohttpSession(server=self._access.server, aiohttp_session=found)
+
+        for kind in self._kinds:
+            group, _, version = kind.api_version.partition("/")
+            kopf.on.event(group, version, kind.plural, registry=registry)(self._handler(kind))
+        return registry
+
+    def _handler(self, kind: Resource) -> Any:
+        async def changed(event: Any, **_: Any) -> None:
+            found: Manifest = dict(event["object"])
+            found.setdefault("apiVersion", kind.api_version)
+            found.setdefault("kind", kind.kind)
+            self._active[kind.plural] = time.monotonic()
+            metrics.WATCH_EVENTS.labels(kind.plural, event["type"] or "LISTED").inc()
+            meta = found["metadata"]
+            if event["type"] == "DELETED":
+                self._sinks[kind.kind].gone(found)
+            else:
+                self._sinks[kind.kind].seen(found)
+            self._arrived((kind.kind, meta.get("namespace", ""), meta["name"]))
+            if event["type"] is None and self.synced.is_set():
+                self._census_now.set()
+
+        return changed
+
+    def _trace(self) -> aiohttp.TraceConfig:
+        """kopf's requests are signs of life too: it reconnects a silent watch by itself."""
+
+        async def ended(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
+            plural = params.url.path.rsplit("/", 1)[-1]
+            verb = "watch" if "watch" in params.url.query else "list"
+            metrics.API_REQUESTS.labels(verb, plural, str(params.response.status)).inc()
+            if plural in self._active and params.response.status < 400:
+                self._active[plural] = time.monotonic()
+
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(ended)
+        return trace
+
+    async def _censuses(self) -> None:
+        while True:
+            # Until all have arrived often: one that was counted may be deleted before kopf sees it.
+            delay = CENSUS_PERIOD if self.synced.is_set() else CENSUS_RETRY
+            try:
+                await self._census()
+            except ApiError as error:
+                log.warning("census of our kinds: %s", error)
+                delay = CENSUS_RETRY
+            try:
+                async with asyncio.timeout(delay):
+                    await self._census_now.wait()
+                # kopf is in the middle of a list: one census after it, not one for each object.
+                await asyncio.sleep(CENSUS_RETRY)
+            except TimeoutError:
+                pass
+            self._census_now.clear()
+
+    async def _census(self) -> None:
+        """What exists, by name alone; the sinks hear what does not any more."""
+        found: dict[str, set[tuple[str, str]]] = {}
+        for kind in self._kinds:
+            names = found.setdefault(kind.kind, set())
+            version = ""
+            async for page in self._client.pages(
+                kind, namespace=self._namespace, limit=500, metadata_only=True
+            ):
+                version = page.resource_version
+                names |= {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in page.items}
+            self._sinks[kind.kind].listed(names, version)
+        if self.synced.is_set():
+            return
+        # Only now, in one go: what arrived while other kinds were listed is not missing.
+        self._missing = {
+            (kind, *name)
+            for kind, names in found.items()
+            for name in names
+            if not self._sinks[kind].knows(*name)
+        }
+        self._arrived(None)
+
+    def _arrived(self, name: tuple[str, str, str] | None) -> None:
+        if self._missing is None:
+            return
+        if name is not None:
+            self._missing.discard(name)
+        if not self._missing:
+            self._missing = None
+            self.synced.set()

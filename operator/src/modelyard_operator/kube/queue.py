@@ -1,0 +1,214 @@
+"""The work queue: each key at most once, never worked on twice at a time, and fair between namespaces.
+
+A key that is added while it is being worked on comes up again afterwards. Namespaces take turns: one
+with thousands of due objects delays another's by one object a turn, not by thousands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """One object of our kinds."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.namespace}/{self.name}"
+
+
+class Backoff:
+    """How long a key waits after failures in a row."""
+
+    def __init__(
+        self,
+        first: float = 0.5,
+        longest: float = 300.0,
+        jitter: Callable[[], float] = lambda: random.uniform(0.9, 1.1),  # noqa: S311
+    ) -> None:
+        self._first, self._longest, self._jitter = first, longest, jitter
+        self._failures: dict[Key, int] = {}
+
+    def failed(self, key: Key) -> float:
+        """Count a failure; returns the seconds until the next try."""
+        count = self._failures[key] = self._failures.get(key, 0) + 1
+        return min(self._first * 2.0 ** min(count - 1, 30), self._longest) * self._jitter()
+
+    def failures(self, key: Key) -> int:
+        return self._failures.get(key, 0)
+
+    def forget(self, key: Key) -> None:
+        """The key has succeeded, or is gone."""
+        self._failures.pop(key, None)
+
+    def failing(self) -> list[Key]:
+        return list(self._failures)
+
+
+class WorkQueue:
+    """See the module; all methods but ``get`` are immediate, and of one event loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._due: dict[str, deque[Key]] = {}
+        self._turns: deque[str] = deque()
+        self._due_since: dict[Key, float] = {}
+        self._working: dict[Key, float] = {}
+        self._again: set[Key] = set()
+        self._later: dict[Key, float] = {}
+        self._heap: list[tuple[float, Key]] = []
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def add(self, key: Key) -> None:
+        """Make a key due now."""
+        self._later.pop(key, None)
+        if key in self._working:
+            self._again.add(key)
+        elif key not in self._due_since:
+            self._due_since[key] = self._clock()
+            if key.namespace not in self._due:
+                self._due[key.namespace] = deque()
+                self._turns.append(key.namespace)
+            self._due[key.namespace].append(key)
+            self._wake()
+
+    def schedule(self, key: Key, delay: float | None) -> None:
+        """Make a key due after ``delay`` seconds, in place of an earlier schedule; None: cancel it.
+
+        A key that is due already stays due.
+        """
+        if delay is None:
+            self._later.pop(key, None)
+            return
+        when = self._later[key] = self._clock() + max(delay, 0.0)
+        heapq.heappush(self._heap, (when, key))
+        if len(self._heap) > 2 * len(self._later) + 64:
+            self._heap = [(moment, other) for other, moment in self._later.items()]
+            heapq.heapify(self._heap)
+        self._arm()
+
+    def hasten(self, key: Key, delay: float) -> None:
+        """Like schedule, but never later than what is scheduled already."""
+        planned = self._later.get(key)
+        if planned is None or planned > self._clock() + delay:
+            self.schedule(key, delay)
+
+    def pop(self) -> Key | None:
+        """The next due key, now being worked on; None if none is due."""
+        self._promote()
+        if not self._turns:
+            return None
+        namespace = self._turns.popleft()
+        keys = self._due[namespace]
+        key = keys.popleft()
+        if keys:
+            self._turns.append(namespace)
+        else:
+            del self._due[namespace]
+        self.waited = self._clock() - self._due_since.pop(key)
+        self._working[key] = self._clock()
+        return key
+
+    waited: float = 0.0
+    """Seconds that the key popped last had been due."""
+
+    async def get(self) -> Key | None:
+        """Wait for a due key; None when the queue is closed."""
+        while not self._closed:
+            key = self.pop()
+            if key is not None:
+                return key
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            self._arm()
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                # The wake-up may have been for this waiter: pass it on.
+                if waiter.done() and not waiter.cancelled():
+                    self._wake()
+                raise
+        return None
+
+    def done(self, key: Key) -> None:
+        """Work on a key has ended; it is due again if it was added meanwhile."""
+        del self._working[key]
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    def close(self) -> None:
+        """Give out nothing more; waiting getters get None."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        while self._waiters:
+            self._wake()
+
+    def clear(self) -> None:
+        """Forget everything that is due or scheduled."""
+        self._due.clear()
+        self._turns.clear()
+        self._due_since.clear()
+        self._again.clear()
+        self._later.clear()
+        self._heap.clear()
+
+    def forget(self, key: Key) -> None:
+        """Cancel what is scheduled for a key that is gone."""
+        self._later.pop(key, None)
+
+    @property
+    def depth(self) -> int:
+        return len(self._due_since)
+
+    @property
+    def delayed(self) -> int:
+        return len(self._later)
+
+    @property
+    def working(self) -> int:
+        return len(self._working)
+
+    def oldest_work(self) -> float:
+        """Seconds that the longest-running key has been worked on; 0 if none is."""
+        return self._clock() - min(self._working.values()) if self._working else 0.0
+
+    def _promote(self) -> None:
+        now = self._clock()
+        while self._heap and self._heap[0][0] <= now:
+            when, key = heapq.heappop(self._heap)
+            if self._later.get(key) == when:
+                self.add(key)
+
+    def _wake(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def _arm(self) -> None:
+        """Wake a waiter when the first scheduled key comes due."""
+        if not self._heap or not self._waiters:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(self._heap[0][0] - self._clock(), 0.0)
+        self._timer = asyncio.get_running_loop().call_later(delay, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._promote()
+        self._arm()

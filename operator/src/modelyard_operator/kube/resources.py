@@ -1,0 +1,70 @@
+"""Where each kind lives in the API: the kinds that the operator makes, watches or asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from modelyard_operator.api import dataset, deployment, training_job
+from modelyard_operator.api.base import API_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    api_version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    def path(
+        self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
+    ) -> str:
+        """The URL's path of the collection, or of one object."""
+        parts = ["/api" if "/" not in self.api_version else "/apis", self.api_version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", quote(namespace, safe="")]
+        parts.append(self.plural)
+        if name is not None:
+            parts.append(quote(name, safe=""))
+        if subresource is not None:
+            parts.append(subresource)
+        return "/".join(parts)
+
+
+KSERVE_GROUP_VERSION = "serving.kserve.io/v1beta1"
+INFERENCE_SERVICE = Resource(KSERVE_GROUP_VERSION, "InferenceService", "inferenceservices")
+POD = Resource("v1", "Pod", "pods")
+SECRET = Resource("v1", "Secret", "secrets")
+SERVICE = Resource("v1", "Service", "services")
+JOB = Resource("batch/v1", "Job", "jobs")
+APPS_DEPLOYMENT = Resource("apps/v1", "Deployment", "deployments")
+DISRUPTION_BUDGET = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+DISRUPTION_BUDGET = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
+EVENT = Resource("events.k8s.io/v1", "Event", "events")
+TOKEN_REVIEW = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews", namespaced=False)
+
+OWN = tuple(Resource(API_VERSION, found.KIND, found.PLURAL) for found in (dataset, training_job, deployment))
+"""Our three kinds."""
+
+CHILDREN = (POD, SERVICE, SECRET, JOB, APPS_DEPLOYMENT, DISRUPTION_BUDGET)
+"""Kinds of children that every cluster has; InferenceServices come with KServe."""
+
+_OTHERS = (
+    Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+    Resource("v1", "ServiceAccount", "serviceaccounts"),
+)
+
+_TABLE = {
+    (found.api_version, found.kind): found
+    for found in (*OWN, *CHILDREN, INFERENCE_SERVICE, LEASE, EVENT, TOKEN_REVIEW, *_OTHERS)
+}
+
+
+def of(api_version: str, kind: str) -> Resource:
+    """The resource of a kind.
+
+    Raises:
+        KeyError: the operator does not deal in this kind.
+    """
+    return _TABLE[api_version, kind]

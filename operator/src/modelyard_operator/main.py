@@ -1,0 +1,307 @@
+"""Puts the operator together, starts it, and stops it.
+
+    kube.own_kinds, kube.watch ──► engine.cache ──► queue ──► engine.loop ──► reconcile ──► engine.perform
+              reports ──► board ─────────────────────▲
+
+A replica stands for election only once its caches are complete, so a leader never decides on half a
+cluster. A standby keeps its caches warm and takes over without listing anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Coroutine, Mapping
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from modelyard_operator import health, logs, metrics
+from modelyard_operator.engine.cache import Cache
+from modelyard_operator.engine.loop import Engine
+from modelyard_operator.engine.observe import Observer
+from modelyard_operator.engine.perform import Performer
+from modelyard_operator.engine.platform import PlatformKeeper
+from modelyard_operator.engine.purge import Purger
+from modelyard_operator.engine.references import References
+from modelyard_operator.engine.watches import Watches
+from modelyard_operator.kube import credentials
+from modelyard_operator.kube.client import Client
+from modelyard_operator.kube.credentials import Access, LoginError
+from modelyard_operator.kube.discovery import KServe
+from modelyard_operator.kube.election import Elector, Timing
+from modelyard_operator.kube.events import Recorder
+from modelyard_operator.kube.limiter import Limiter
+from modelyard_operator.kube.queue import Key, WorkQueue
+from modelyard_operator.kube.store import Store
+from modelyard_operator.kube.transport import Transport
+from modelyard_operator.plan import Platform
+from modelyard_operator.reconcile import dataset, deployment, training_job
+from modelyard_operator.reconcile.controller import Controller
+from modelyard_operator.reports.board import Board
+from modelyard_operator.reports.receiver import Receiver
+from modelyard_operator.reports.tokens import Tokens
+from modelyard_operator.settings import Settings
+from modelyard_operator.storage.bucket import Bucket, Place
+
+log = logging.getLogger("modelyard_operator")
+
+CONTROLLERS: Mapping[str, Controller] = {
+    found.kind: found for found in (dataset.CONTROLLER, training_job.CONTROLLER, deployment.CONTROLLER)
+}
+FINISH_SECONDS = 5.0
+"""For the workers to finish what they are at when the operator is stopped."""
+
+
+class Operator:
+    """All parts, wired; ``run`` it once."""
+
+    def __init__(
+        self, settings: Settings, access: Access, controllers: Mapping[str, Controller] = CONTROLLERS
+    ) -> None:
+        self.settings = settings
+        self.namespace = settings.namespace or access.namespace
+        self._stop = asyncio.Event()
+        self._transport = Transport(access, Limiter(settings.api_rate, settings.api_burst))
+        self.client = Client(self._transport)
+        self.elector = Elector(
+            self.client,
+            namespace=self.namespace,
+            name=settings.lease_name,
+            identity=settings.identity,
+            timing=_timing(settings.lease_seconds),
+            on_change=self._leadership,
+        )
+        writer = self.client.fenced(self.elector.fence)
+        self.store, self.queue = Store(), WorkQueue()
+        self.cache = Cache(self.store, controllers, self._notify, self._forget)
+        self.board = Board(self.queue_look, interval=settings.report_interval)
+        self.keeper = PlatformKeeper(
+            writer,
+            _platform(settings, self.namespace),
+            secret=settings.store_secret,
+            generate=settings.store_secret_generate,
+            leading=lambda: self.elector.leading,
+            on_change=self._everything,
+        )
+        place = Place(settings.store_endpoint, settings.store_region, settings.store_bucket)
+        self.bucket = Bucket(place, lambda: self.keeper.current.credentials)
+        self.purger = Purger(self.bucket, self._notify)
+        self.recorder = Recorder(writer, settings.identity)
+        observer = Observer(
+            self.cache, References(self.store, self.client), lambda: self.keeper.current, self.board
+        )
+        self.engine = Engine(
+            cache=self.cache,
+            queue=self.queue,
+            observer=observer,
+            performer=Performer(writer, self.cache, self.recorder, self.purger),
+            leading=lambda: self.elector.leading,
+            workers=settings.workers,
+        )
+        self.watches = Watches(
+            access,
+            self.client,
+            self.cache,
+            namespace=settings.watch_namespace,
+            on_kserve=self.keeper.set_kserve,
+            on_kserve_missing=self._kserve_missing,
+        )
+        self.kserve = KServe(self.client, self.watches.kserve)
+        self._lag = health.LoopLag()
+        self._runners: list[web.AppRunner] = []
+        self.ports: dict[str, int] = {}
+        self._beginning: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Ask ``run`` to end."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Everything, until ``stop``.
+
+        Raises:
+            Exception: a part that should run for ever has ended.
+        """
+        await self._serve()
+        tasks = [
+            asyncio.create_task(work, name=name)
+            for name, work in (
+                ("watches", self.watches.run()),
+                ("kserve", self.kserve.run()),
+                ("election", self._elect()),
+                ("platform", self.keeper.run()),
+                ("bucket", self.keeper.keep_bucket(self.bucket, create=self.settings.store_bucket_create)),
+                ("events", self.recorder.run()),
+                ("lag", self._lag.run()),
+            )
+        ]
+        self.engine.start()
+        signals = asyncio.create_task(self._signals(), name="signals")
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if task is not stopped:
+                    await task
+                    raise RuntimeError(f"{task.get_name()} has ended by itself")
+        finally:
+            await self._shut_down([signals, stopped, *tasks])
+
+    async def _shut_down(self, tasks: list[asyncio.Task[Any]]) -> None:
+        """First finish, then let go of the lease, then cut the lines."""
+        log.info("stopping")
+        if self._beginning is not None:
+            self._beginning.cancel()
+        await self.engine.stop(FINISH_SECONDS)
+        await self.elector.release()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.watches.close()
+        await self.purger.close()
+        for runner in self._runners:
+            await runner.cleanup()
+        await self._transport.close()
+
+    async def _signals(self) -> None:
+        # kopf puts its own signal handlers in place when it starts; ours come after.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        await self.watches.own.started.wait()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+
+    async def _elect(self) -> None:
+        await self.kserve.known.wait()
+        await self.watches.synced()
+        log.info("caches are complete: %d objects", sum(count for *_, count in self.store.counts()))
+        # What has been read until now stays: the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
+        await self.elector.run()
+
+    def _leadership(self, leading: bool) -> None:
+        if self._beginning is not None:
+            self._beginning.cancel()
+            self._beginning = None
+        if leading:
+            self._beginning = asyncio.create_task(self._begin(), name="begin")
+        else:
+            self.engine.halt()
+
+    async def _begin(self) -> None:
+        """The first looks of a new leader; with the store's keys, if they are there."""
+        try:
+            await self.keeper.look()
+        except Exception as error:
+            # Whatever it is: plans say that they wait for the keys, and all else goes on.
+            log.warning("Secret of the object store: %s", error)
+        self.engine.begin()
+
+    def _notify(self, key: Key) -> None:
+        self.engine.notify(key)
+
+    def _kserve_missing(self) -> None:
+        self.kserve.hurry()
+
+    def _everything(self) -> None:
+        if self.elector.leading:
+            self.engine.begin()
+
+    def _forget(self, key: Key) -> None:
+        self.engine.forget(key)
+        self.board.forget(key)
+        self.purger.forget(key)
+
+    def _failing(self, kind: str) -> int:
+        return sum(key.kind == kind for key in self.engine.failing())
+
+    def queue_look(self, key: Key, delay: float) -> None:
+        """An object has news that need not be shown before ``delay`` seconds."""
+        if delay <= 0:
+            self.engine.notify(key)
+        elif self.elector.leading:
+            self.queue.hasten(key, delay)
+
+    async def _serve(self) -> None:
+        receiver = Receiver(self.board, Tokens(self.client), self.store, lambda: self.elector.leading)
+        observed = health.application(
+            live=[
+                self._lag.check,
+                health.watches(self.watches.ages),
+                health.oldest_work(self.queue.oldest_work),
+            ],
+            ready=[health.synced(self.watches.states)],
+            store=self.store,
+        )
+        metrics.QUEUE_DEPTH.set_function(lambda: self.queue.depth)
+        metrics.QUEUE_DELAYED.set_function(lambda: self.queue.delayed)
+        for kind in self.cache.controllers:
+            metrics.POISONED.labels(kind).set_function(partial(self._failing, kind))
+        for name, application, port in (
+            ("health", observed, self.settings.health_port),
+            ("reports", receiver.application(), self.settings.report_port),
+        ):
+            runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+            await runner.setup()
+            site = web.TCPSite(runner, self.settings.bind_address, port, backlog=512)
+            await site.start()
+            self._runners.append(runner)
+            self.ports[name] = int(runner.addresses[0][1])
+        log.info("listening: health on %(health)d, reports on %(reports)d", self.ports)
+
+
+def _timing(seconds: float) -> Timing:
+    return Timing(duration=seconds, margin=seconds / 4, period=seconds / 5, timeout=seconds * 0.3)
+
+
+def _platform(settings: Settings, namespace: str) -> Platform:
+    return Platform(
+        namespace=namespace,
+        runtime_image=settings.runtime_image,
+        image_pull_policy=settings.image_pull_policy,
+        endpoint=settings.store_endpoint,
+        region=settings.store_region,
+        bucket=settings.store_bucket,
+        report_url=settings.report_url,
+    )
+
+
+async def operate(settings: Settings) -> None:
+    """Run the operator until it is told to stop."""
+    await Operator(settings, credentials.load()).run()
+
+
+def main() -> int:
+    """The command; returns its exit code."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            name = "MODELYARD_" + "_".join(map(str, problem["loc"])).upper()
+            sys.stderr.write(f"{name}: {problem['msg']}\n")
+        return 64
+    logs.set_up(settings.log_level, settings.log_format)
+    # Parsed JSON is thousands of dicts without a cycle among them: looking for one that often is in vain.
+    gc.set_threshold(50_000, 20, 20)
+    return _run(operate(settings))
+
+
+def _run(work: Coroutine[Any, Any, None]) -> int:
+    try:
+        asyncio.run(work)
+    except LoginError as error:
+        log.critical("%s", error)
+        return 77
+    except Exception:
+        log.critical("the operator has failed", exc_info=True)
+        return 1
+    log.info("stopped")
+    return 0

@@ -1,0 +1,81 @@
+"""Every name, label and annotation that the operator gives to an object; the only place they stand."""
+
+from modelyard_operator.api.base import GROUP
+
+FIELD_MANAGER = "modelyard-operator"
+FINALIZER = f"{GROUP}/object-store"
+"""Only on objects with deletionPolicy Delete: the object store must be cleaned first."""
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "modelyard"
+KIND_LABEL = f"{GROUP}/kind"
+NAME_LABEL = f"{GROUP}/name"
+UID_LABEL = f"{GROUP}/uid"
+ATTEMPT_LABEL = f"{GROUP}/attempt"
+RANK_LABEL = f"{GROUP}/rank"
+BACKEND_LABEL = f"{GROUP}/backend"
+"""On a server's pods: which backend made them, so that those of the other one are not selected."""
+CHILD_SELECTOR = f"{MANAGED_BY}={MANAGER},{KIND_LABEL}"
+"""Label selector of everything that the operator makes for an object of our kinds."""
+
+SHAPE_ANNOTATION = f"{GROUP}/shape"
+"""On applied children: digest of the fields that were asked for, so that one that is dropped is noticed."""
+
+ROLLOUT_ANNOTATION = f"{GROUP}/rollout"
+"""On a server's pod template: changes when the model or the token does, and so rolls the pods."""
+
+
+def labels(kind: str, name: str, uid: str) -> dict[str, str]:
+    """Labels of every child of an object: how children are found, and never mixed with a user's."""
+    return {
+        MANAGED_BY: MANAGER,
+        "app.kubernetes.io/name": "modelyard",
+        "app.kubernetes.io/instance": name,
+        "app.kubernetes.io/component": kind.lower(),
+        KIND_LABEL: kind,
+        NAME_LABEL: name,
+        UID_LABEL: uid,
+    }
+
+
+def selector(kind: str, name: str) -> dict[str, str]:
+    """The smallest set of labels that selects an object's pods: survives re-creation of the object."""
+    return {KIND_LABEL: kind, NAME_LABEL: name}
+
+
+def store_secret(kind: str, name: str) -> str:
+    """Secret with the platform's object store credentials, one for each object that needs it."""
+    return f"{name}-{kind.lower()}-store"
+
+
+def worker_pod(job: str, attempt: int, rank: int) -> str:
+    return f"{job}-{attempt}-{rank}"
+
+
+def workers_service(job: str) -> str:
+    """Headless Service that gives a TrainingJob's pods their DNS names."""
+    return f"{job}-workers"
+
+
+def dataset_job(dataset: str, digest: str) -> str:
+    """batch/v1 Job that validates a Dataset; ``digest`` of what it reads: each reading has its own."""
+    return f"{dataset}-{digest[:8]}"
+
+
+def token_secret(deployment: str) -> str:
+    return f"{deployment}-token"
+
+
+def server(deployment: str) -> str:
+    """apps/v1 Deployment and Service (backend Kubernetes)."""
+    return f"{deployment}-server"
+
+
+def inference_service(deployment: str) -> str:
+    """InferenceService (backend KServe)."""
+    return deployment
+
+
+def predictor(deployment: str) -> str:
+    """apps/v1 Deployment and Service that KServe makes for the InferenceService."""
+    return f"{inference_service(deployment)}-predictor"

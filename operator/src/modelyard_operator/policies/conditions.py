@@ -1,0 +1,55 @@
+"""Conditions as kstatus reads them: Ready, Reconciling, Stalled.
+
+kstatus (sigs.k8s.io/cli-utils/pkg/kstatus): an object is current when Ready is True; in progress
+while Reconciling is True; failed when Stalled is True. Reconciling and Stalled are always present
+here, as False where they do not hold, so that ``kubectl wait --for=condition=`` works both ways.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from modelyard_operator.plan import Manifest, timestamp
+
+
+def standard(
+    *,
+    previous: Sequence[Manifest],
+    generation: int,
+    now: datetime,
+    ready: bool,
+    reconciling: bool,
+    stalled: bool,
+    reason: str,
+    message: str,
+    extra: Mapping[str, tuple[str, str, str]] | None = None,
+) -> list[Manifest]:
+    """The object's conditions; lastTransitionTime moves only where a status changes.
+
+    Args:
+        previous: status.conditions as observed.
+        ready, reconciling, stalled: at most one of them is true.
+        reason, message: of Ready and of whichever of the others is true.
+        extra: type -> (status, reason, message) of the kind's own conditions.
+    """
+    assert ready + reconciling + stalled <= 1
+    idle = ("False", "Settled", "")
+    found: dict[str, tuple[str, str, str]] = {
+        "Ready": ("True" if ready else "False", reason, message),
+        "Reconciling": ("True", reason, message) if reconciling else idle,
+        "Stalled": ("True", reason, message) if stalled else ("False", "Healthy", ""),
+    }
+    found.update(extra or {})
+    before = {c["type"]: c for c in previous}
+    return [
+        {
+            "type": kind,
+            "status": status,
+            "reason": why,
+            "message": text,
+            "observedGeneration": generation,
+            "lastTransitionTime": before[kind]["lastTransitionTime"]
+            if kind in before and before[kind]["status"] == status
+            else timestamp(now),
+        }
+        for kind, (status, why, text) in found.items()
+    ]

@@ -1,0 +1,67 @@
+"""A worker's report as status fields, with the words that ``kubectl get`` shows."""
+
+from modelyard_algorithms.contract.report import Report
+from modelyard_operator.plan import Manifest
+
+HEADLINES = (("validation/accuracy", "val acc"), ("train/accuracy", "acc"), ("loss", "loss"))
+
+
+def training(report: Report) -> Manifest:
+    """status.progress of a TrainingJob."""
+    found = {
+        "stage": report.stage,
+        "summary": _summary(report),
+        "headline": headline(report.metrics),
+        "timeLeft": duration(report.seconds_left) if report.seconds_left is not None else None,
+        "epoch": report.epoch,
+        "epochs": report.epochs,
+        "step": report.step,
+        "steps": report.steps,
+        "percent": _rounded(report.percent, 1),
+        "secondsLeft": _rounded(report.seconds_left, 1),
+        "samplesPerSecond": _rounded(report.samples_per_second, 1),
+        "time": report.time,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def dataset(report: Report) -> Manifest:
+    """status.progress of a Dataset."""
+    left = f", {duration(report.seconds_left)} left" if report.seconds_left is not None else ""
+    percent = f" {report.percent:.0f} %" if report.percent is not None else ""
+    found = {
+        "summary": f"{report.stage}{percent}{left}",
+        "stage": report.stage,
+        "percent": _rounded(report.percent, 1),
+        "secondsLeft": _rounded(report.seconds_left, 1),
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def headline(metrics: dict[str, float]) -> str | None:
+    """The metric that matters most of those that there are."""
+    for name, words in HEADLINES:
+        if name in metrics:
+            return f"{words} {metrics[name]:.4g}"
+    return None
+
+
+def duration(seconds: float) -> str:
+    """12s, 2m10s, 3h05m."""
+    whole = max(round(seconds), 0)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def _summary(report: Report) -> str:
+    if report.epoch is None or report.epochs is None:
+        return report.stage
+    percent = f", {report.percent:.0f} %" if report.percent is not None else ""
+    return f"epoch {report.epoch}/{report.epochs}{percent}"
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

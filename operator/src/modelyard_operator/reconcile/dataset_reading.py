@@ -1,0 +1,124 @@
+"""One reading of a Dataset's source, seen through its Job and the Job's pods: found, failed or going on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from modelyard_algorithms.contract.report import DatasetResult
+from modelyard_operator.plan import Manifest, Observed, parse_time
+from modelyard_operator.policies import failure, pod_state, progress
+from modelyard_operator.reconcile.standing import Standing
+
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+SILENT_SECONDS = 10.0
+"""A Job without a pod for this long is being kept from making one."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The version is written."""
+
+    result: DatasetResult
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The reading ended without a version."""
+
+    reason: str
+    message: str
+    retriable: bool = True
+
+
+@dataclass(frozen=True)
+class Running:
+    """The reading goes on, or waits to begin."""
+
+    standing: Standing
+    progress: Manifest | None = None
+    look_again: float | None = None
+
+
+Reading = Found | Failed | Running
+
+
+def observe(observed: Observed, job_name: str) -> Reading:
+    """How the reading with this Job stands."""
+    pods = [
+        pod
+        for pod in observed.children
+        if pod["kind"] == "Pod" and pod["metadata"].get("labels", {}).get(JOB_NAME_LABEL) == job_name
+    ]
+    for pod in pods:
+        if pod_state.phase(pod) == "Succeeded":
+            return _result(pod)
+    job = next((j for j in observed.children_of("Job") if j["metadata"]["name"] == job_name), None)
+    if job is not None and _has_failed(job):
+        return _cause(pods)
+    return _going_on(observed, job, [pod for pod in pods if not pod_state.terminating(pod)])
+
+
+def _result(pod: Manifest) -> Reading:
+    words = failure.outcome(pod)
+    try:
+        return Found(DatasetResult.model_validate(words.result if words else None))
+    except ValidationError:
+        text = "the validation left no result that this operator can read: set spec.image to one that fits it"
+        return Failed("NoResult", text)
+
+
+def _has_failed(job: Manifest) -> bool:
+    conditions = job.get("status", {}).get("conditions", [])
+    return any(c["type"] in {"Failed", "FailureTarget"} and c["status"] == "True" for c in conditions)
+
+
+def _cause(pods: Sequence[Manifest]) -> Failed:
+    failed = [pod for pod in pods if pod_state.phase(pod) == "Failed"]
+    if not failed:
+        return Failed("PodLost", "the pod that read the source was deleted")
+    cause = failure.root_cause(failed)
+    return Failed(cause.reason, cause.message, cause.retriable)
+
+
+def _going_on(observed: Observed, job: Manifest | None, pods: Sequence[Manifest]) -> Running:
+    if job is not None and job.get("spec", {}).get("suspend"):
+        text = "waits in a queue: its Job is suspended"
+        return Running(Standing("Pending", "Queued", text, "Reconciling"))
+    if not pods:
+        return _without_pod(observed, job)
+    trouble = next((found for pod in pods if (found := pod_state.trouble(pod)) is not None), None)
+    if trouble is not None:
+        return Running(
+            Standing(
+                "Pending",
+                trouble.reason,
+                trouble.message,
+                "Stalled" if trouble.lasting else "Reconciling",
+            )
+        )
+    report = observed.report
+    since = min(parse_time(str(pod["metadata"]["creationTimestamp"])) for pod in pods)
+    if report is None or parse_time(report.time) < since:
+        return Running(Standing("Processing", "Processing", "reads the source", "Reconciling"))
+    shown = progress.dataset(report)
+    text = report.message or str(shown["summary"])
+    said = report.message or "reads and validates the source"
+    return Running(Standing("Processing", "Processing", text, "Reconciling", said), shown)
+
+
+def _without_pod(observed: Observed, job: Manifest | None) -> Running:
+    """Right after its creation, or kept from making a pod by a quota or an admission webhook."""
+    if job is None:
+        return Running(Standing("Processing", "Processing", "starts to read the source", "Reconciling"))
+    name = job["metadata"]["name"]
+    age = (observed.now - parse_time(str(job["metadata"]["creationTimestamp"]))).total_seconds()
+    if age < SILENT_SECONDS:
+        text = "starts to read the source"
+        return Running(
+            Standing("Processing", "Processing", text, "Reconciling"), look_again=SILENT_SECONDS - age
+        )
+    text = f"Job {name!r} makes no pod: `kubectl describe job {name}` tells why (a quota, for example)"
+    return Running(Standing("Pending", "PodNotCreated", text, "Stalled"))

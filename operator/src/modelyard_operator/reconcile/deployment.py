@@ -1,0 +1,294 @@
+"""Deployment: a model behind HTTP, by KServe or by plain Kubernetes.
+
+    Pending ──model, token──► Progressing ──► Ready ◄──► Stopped (replicas 0)
+                                 │    ▲
+                                 └────┴── Failed (servers that cannot start, and why)
+
+Until the new servers are ready nothing that serves is deleted: not the old pods (the rollout sees to
+that), nor the other backend's objects when the backend changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from modelyard_operator import naming
+from modelyard_operator.api.deployment import KIND, PLURAL, Deployment, DeploymentSpec, DeploymentStatus
+from modelyard_operator.desired import kserve_backend, kubernetes_backend, server_pod, stores
+from modelyard_operator.desired.ownership import metadata
+from modelyard_operator.desired.server_pod import Model, ServerPod, Token
+from modelyard_operator.plan import GENERATED_TOKEN, Manifest, Observed, Plan, Ref, parse_time
+from modelyard_operator.policies import rollout, server_trouble
+from modelyard_operator.policies.rollout import Rollout
+from modelyard_operator.reconcile import serving_model, standing
+from modelyard_operator.reconcile.controller import Controller
+from modelyard_operator.reconcile.standing import Standing
+
+SECRET_SECONDS = 5.0
+"""Between two looks at a Secret of the user's that is missing: nothing announces it."""
+ROTATION_SECONDS = 60.0
+"""Between two looks at a Secret of the user's that exists."""
+KSERVE_SECONDS = 30.0
+HANDOVER_SECONDS = 10.0
+"""The other backend's servers go on for so long after status.url has changed: clients follow it late."""
+
+
+class Backend(Protocol):
+    """What a module of ``desired`` offers to be a backend."""
+
+    NAME: str
+
+    def pod(self, owner: Observed, spec: DeploymentSpec, model: Model, token: Token) -> ServerPod: ...
+
+    def manifests(self, owner: Observed, spec: DeploymentSpec, server: ServerPod) -> list[Manifest]: ...
+
+    def url(self, owner: Observed) -> str: ...
+
+
+BACKENDS: Mapping[str, Backend] = {b.NAME: b for b in (kserve_backend, kubernetes_backend)}
+
+
+@dataclass(frozen=True)
+class State:
+    """What the decisions read."""
+
+    observed: Observed
+    spec: DeploymentSpec
+    status: DeploymentStatus
+
+    @classmethod
+    def of(cls, observed: Observed) -> State:
+        found = {"spec": observed.object["spec"], "status": observed.object.get("status") or {}}
+        typed = Deployment.model_validate(found)
+        return cls(observed, typed.spec, typed.status)
+
+    def child(self, kind: str, name: str) -> Manifest | None:
+        return next((c for c in self.observed.children_of(kind) if c["metadata"]["name"] == name), None)
+
+    def going(self, kind: str) -> bool:
+        """Whether a child of ours is being deleted."""
+        return any(
+            child["kind"] == kind and "deletionTimestamp" in child["metadata"]
+            for child in self.observed.children
+        )
+
+    def owned(self) -> list[Manifest]:
+        """Children that are ours, not KServe's."""
+        return [
+            child
+            for child in self.observed.children
+            if "deletionTimestamp" not in child["metadata"]
+            and any(o.get("uid") == self.observed.uid for o in child["metadata"].get("ownerReferences", []))
+        ]
+
+    @property
+    def users_secrets(self) -> bool:
+        return any(ref.kind == "Secret" for ref in self.observed.references)
+
+
+def plan(observed: Observed) -> Plan:
+    """What should be, for a Deployment."""
+    if observed.deleting:
+        return Plan()
+    state = State.of(observed)
+    backend = _backend(state)
+    model = serving_model.resolve(observed, state.spec, state.status)
+    token = _token(state)
+    for found in (backend, model, token):
+        if isinstance(found, Standing):
+            return _wait(state, found)
+    assert not isinstance(backend, Standing)
+    assert isinstance(model, Model)
+    if token is None:
+        return Plan(apply=[_token_secret(observed)], requeue_after=0.0)
+    assert isinstance(token, Token)
+    return _serve(state, BACKENDS[backend], model, token)
+
+
+def references(manifest: Manifest) -> Sequence[Ref]:
+    """The TrainingJob, and the user's Secrets."""
+    token = manifest.get("spec", {}).get("tokenSecretName")
+    found = serving_model.references(manifest)
+    return [*found, Ref("v1", "Secret", manifest["metadata"]["namespace"], token)] if token else found
+
+
+CONTROLLER = Controller(kind=KIND, plural=PLURAL, plan=plan, references=references)
+
+
+def _backend(state: State) -> str | Standing:
+    """Which backend serves."""
+    kserve, asked = state.observed.platform.kserve, state.spec.backend
+    if asked == "KServe" and not kserve:
+        text = (
+            "spec.backend is KServe, but this cluster has no InferenceService (serving.kserve.io/v1beta1): "
+            "install KServe, or set spec.backend to Auto or Kubernetes"
+        )
+        return Standing("Failed", "KServeNotInstalled", text, "Stalled")
+    if asked != "Auto":
+        return asked
+    return (
+        kserve_backend.NAME if kserve and state.spec.expose.type == "ClusterIP" else kubernetes_backend.NAME
+    )
+
+
+def _token(state: State) -> Token | Standing | None:
+    """The Secret with the clients' token; None: it must be made first."""
+    name = state.spec.token_secret_name
+    if name is None:
+        secret = state.child("Secret", naming.token_secret(state.observed.name))
+        return None if secret is None else _versioned(secret)
+    secret = state.observed.references.get(Ref("v1", "Secret", state.observed.namespace, name))
+    if secret is None:
+        text = (
+            f"waits for Secret {name!r}, which does not exist in this namespace: create it with the key "
+            "token, or leave out tokenSecretName to have one made"
+        )
+        return Standing("Pending", "TokenNotFound", text, "Reconciling")
+    return _versioned(secret)
+
+
+def _versioned(secret: Manifest) -> Token:
+    meta = secret["metadata"]
+    return Token(secret=meta["name"], version=f"{meta.get('uid')}/{meta.get('resourceVersion')}")
+
+
+def _token_secret(observed: Observed) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(observed, naming.token_secret(observed.name)),
+        "type": "Opaque",
+        "stringData": {"token": GENERATED_TOKEN},
+    }
+
+
+def _wait(state: State, verdict: Standing) -> Plan:
+    """Something is missing: say so, and leave alone what serves."""
+    wait = KSERVE_SECONDS if verdict.reason == "KServeNotInstalled" else SECRET_SECONDS
+    polls = state.users_secrets or verdict.reason in {"KServeNotInstalled", "ObjectStorePending"}
+    ready = _still_ready(state)
+    changes = {"readyReplicas": ready, "ready": f"{ready}/{state.spec.replicas}"}
+    return Plan(
+        status=standing.status(state.observed, verdict, changes),
+        events=standing.events(state.observed, verdict),
+        requeue_after=wait if polls else None,
+    )
+
+
+def _still_ready(state: State) -> int:
+    """Servers of an earlier spec that answer."""
+    names = {naming.server(state.observed.name), naming.predictor(state.observed.name)}
+    found = [c for c in state.observed.children_of("Deployment") if c["metadata"]["name"] in names]
+    return sum(int(child.get("status", {}).get("readyReplicas", 0)) for child in found)
+
+
+def _serve(state: State, backend: Backend, model: Model, token: Token) -> Plan:
+    """What serves, and how far it is."""
+    observed, spec = state.observed, state.spec
+    server = backend.pod(observed, spec, model, token)
+    secrets = [stores.credentials_secret(observed)] if model.on_platform else []
+    if spec.token_secret_name is None:
+        secrets.append(_token_secret(observed))
+    wanted = [*secrets, *backend.manifests(observed, spec, server)]
+    progress = _rollout(state, backend, server)
+    verdict = _verdict(state, progress, server)
+    keep = {(m["kind"], m["metadata"]["name"]) for m in wanted}
+    stale = [c for c in state.owned() if (c["kind"], c["metadata"]["name"]) not in keep]
+    others = any(child["kind"] == _SERVES[backend.NAME] for child in stale)
+    changes = _facts(state, backend, progress, switching=not progress.done and others)
+    handover = _handover(state, backend) if others else 0.0
+    looks = [ROTATION_SECONDS] * state.users_secrets + [handover] * (progress.done and handover > 0)
+    if progress.done or state.status.model is None:
+        served = serving_model.served(observed, state.status, model)
+        changes["model"] = served.model_dump(by_alias=True, exclude_none=True)
+        changes["modelSource"] = serving_model.source_digest(spec)
+    changes["tokenSecretName"] = token.secret
+    return Plan(
+        status=standing.status(observed, verdict, changes),
+        apply=wanted,
+        delete=[Ref.of(child) for child in stale] if progress.done and handover <= 0 else [],
+        events=standing.events(observed, verdict),
+        requeue_after=min(looks, default=None),
+    )
+
+
+def _rollout(state: State, backend: Backend, server: ServerPod) -> Rollout:
+    """How far the backend is with these servers."""
+    name, asked = state.observed.name, state.spec.replicas
+    if backend.NAME == kubernetes_backend.NAME:
+        deployment = state.child("Deployment", naming.server(name))
+        return rollout.of_deployment(deployment, asked=asked, rollout=server.rollout)
+    service = state.child(kserve_backend.KIND, naming.inference_service(name))
+    deployment = state.child("Deployment", naming.predictor(name))
+    going = state.going(kserve_backend.KIND)
+    return rollout.of_inference_service(service, deployment, asked=asked, rollout=server.rollout, going=going)
+
+
+def _verdict(state: State, progress: Rollout, server: ServerPod) -> Standing:
+    """Where the Deployment stands; the pods' own words before the backend's."""
+    if progress.done:
+        if state.spec.replicas == 0:
+            return Standing("Stopped", "Stopped", "serves nothing: spec.replicas is 0", "Ready")
+        text = f"{progress.ready} server{' answers' if progress.ready == 1 else 's answer'}"
+        return Standing("Ready", "Serving", text, "Ready")
+    newest = [
+        pod
+        for pod in state.observed.children_of("Pod")
+        if (pod["metadata"].get("annotations") or {}).get(naming.ROLLOUT_ANNOTATION) == server.rollout
+    ]
+    trouble = server_trouble.trouble(newest)
+    if trouble is not None and trouble.lasting:
+        return Standing("Failed", trouble.reason, trouble.message, "Stalled")
+    if progress.stuck is not None:
+        reason, text = progress.stuck
+        return Standing("Failed", reason, trouble.message if trouble else text, "Stalled")
+    if trouble is not None:
+        return Standing("Progressing", trouble.reason, trouble.message, "Reconciling")
+    return Standing("Progressing", "RollingOut", progress.message, "Reconciling")
+
+
+_SERVES = {kserve_backend.NAME: "Deployment", kubernetes_backend.NAME: kserve_backend.KIND}
+"""Kind by which the other backend serves."""
+
+
+def _handover(state: State, backend: Backend) -> float:
+    """Seconds until the other backend's objects can go, once the servers of this one answer."""
+    if state.status.backend != backend.NAME:
+        return HANDOVER_SECONDS
+    ready = next((c for c in state.status.conditions or [] if c.type == "Ready"), None)
+    if ready is None or ready.status != "True":
+        return HANDOVER_SECONDS
+    since = parse_time(ready.last_transition_time)
+    return HANDOVER_SECONDS - (state.observed.now - since).total_seconds()
+
+
+def _facts(state: State, backend: Backend, progress: Rollout, *, switching: bool) -> dict[str, Any]:
+    """The status fields that say where and how much is served; those of the backend before, while it
+    still does the work."""
+    found: dict[str, Any] = {
+        "replicas": progress.replicas,
+        "readyReplicas": progress.ready,
+        "ready": f"{progress.ready}/{progress.asked}",
+        "predictPath": server_pod.predict_path(state.observed),
+    }
+    if switching and state.status.backend is not None:
+        return found
+    service = state.child("Service", naming.server(state.observed.name))
+    ports = service["spec"].get("ports", []) if service and backend.NAME == kubernetes_backend.NAME else []
+    return found | {
+        "backend": backend.NAME,
+        "url": _url(state, backend),
+        "nodePort": next((port["nodePort"] for port in ports if "nodePort" in port), None),
+    }
+
+
+def _url(state: State, backend: Backend) -> str:
+    """KServe's own word where it has said it; it takes it back while the servers are stopped."""
+    if backend.NAME != kserve_backend.NAME:
+        return backend.url(state.observed)
+    service = state.child(kserve_backend.KIND, naming.inference_service(state.observed.name))
+    said = (service or {}).get("status", {}).get("address", {}).get("url")
+    known = state.status.url if state.status.backend == kserve_backend.NAME else None
+    return str(said or known or backend.url(state.observed))

@@ -1,0 +1,104 @@
+"""Which model a Deployment serves, and where it lies; or what keeps it from being known."""
+
+from __future__ import annotations
+
+from modelyard_algorithms.contract.task import Location
+from modelyard_operator.api.base import API_VERSION, ObjectStoreFolder
+from modelyard_operator.api.deployment import DeploymentSpec, DeploymentStatus
+from modelyard_operator.api.training_job import KIND as TRAINING_JOB
+from modelyard_operator.api.training_job import ModelStatus
+from modelyard_operator.desired import stores
+from modelyard_operator.desired.server_pod import Model
+from modelyard_operator.plan import Manifest, Observed, Ref, fingerprint
+from modelyard_operator.reconcile.standing import Standing
+
+MODEL_STORE = "model"
+"""Alias of a store that is not the platform's."""
+
+
+def source_digest(spec: DeploymentSpec) -> str:
+    """status.modelSource: a model that was found by this spec is served on when its TrainingJob is gone."""
+    return fingerprint(spec.model.model_dump(mode="json", by_alias=True, exclude_none=True))[:16]
+
+
+def references(manifest: Manifest) -> list[Ref]:
+    """The TrainingJob or the user's credentials Secret."""
+    namespace = manifest["metadata"]["namespace"]
+    model = manifest.get("spec", {}).get("model", {})
+    secret = model.get("objectStore", {}).get("credentialsSecretName")
+    found = [Ref("v1", "Secret", namespace, secret)] if secret else []
+    if "trainingJob" in model:
+        found.append(Ref(API_VERSION, TRAINING_JOB, namespace, model["trainingJob"]))
+    return found
+
+
+def resolve(observed: Observed, spec: DeploymentSpec, status: DeploymentStatus) -> Model | Standing:
+    """The model, or what it waits for."""
+    if spec.model.object_store is not None:
+        found = _of_folder(observed, spec.model.object_store, source_digest(spec))
+    else:
+        assert spec.model.training_job is not None
+        found = _of_job(observed, spec.model.training_job)
+        if isinstance(found, Standing) and status.model_source == source_digest(spec) and status.model:
+            found = _on_platform(observed, status.model)
+    if isinstance(found, Model) and found.on_platform and observed.platform.credentials is None:
+        text = "waits for the credentials of the platform's object store, which the operator makes or reads"
+        return Standing("Pending", "ObjectStorePending", text, "Reconciling")
+    return found
+
+
+def served(observed: Observed, status: DeploymentStatus, model: Model) -> ModelStatus:
+    """status.model: what is known of the model that is served, by the servers' own word where needed."""
+    if model.digest is not None:
+        return ModelStatus(uri=model.uri, digest=model.digest, bytes=model.bytes)
+    told = observed.report.model if observed.report else None
+    if told is not None and told.source == model.source:
+        return ModelStatus(uri=model.uri, digest=told.digest, bytes=told.bytes)
+    if status.model_source == model.source and status.model is not None:
+        # Told once is enough: reports are not kept over the operator's end.
+        return status.model
+    return ModelStatus(uri=model.uri)
+
+
+def _of_folder(observed: Observed, folder: ObjectStoreFolder, source: str) -> Model | Standing:
+    location, store, secret = stores.resolve(folder, observed.platform, MODEL_STORE)
+    if (
+        secret is not None
+        and observed.references.get(Ref("v1", "Secret", observed.namespace, secret)) is None
+    ):
+        text = (
+            f"waits for Secret {secret!r}, which does not exist in this namespace: create it with the keys "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or correct credentialsSecretName"
+        )
+        return Standing("Pending", "CredentialsNotFound", text, "Reconciling")
+    uri = f"s3://{location.bucket}/{location.prefix}"
+    return Model(location=location, store=store, secret=secret, uri=uri, digest=None, source=source)
+
+
+def _of_job(observed: Observed, name: str) -> Model | Standing:
+    job = observed.references.get(Ref(API_VERSION, TRAINING_JOB, observed.namespace, name))
+    if job is None:
+        text = f"waits for TrainingJob {name!r}: it does not exist here; create it, or correct spec.model"
+        return Standing("Pending", "TrainingJobNotFound", text, "Reconciling")
+    status = job.get("status") or {}
+    phase, model = status.get("phase") or "Pending", ModelStatus.model_validate(status.get("model") or {})
+    if phase == "Succeeded" and model.uri:
+        return _on_platform(observed, model)
+    if phase in {"Failed", "Invalid"}:
+        text = f"TrainingJob {name!r} has no model ({phase}): {status.get('message', '')}"
+        return Standing("Failed", "TrainingJobFailed", text, "Stalled")
+    text = f"waits for the model of TrainingJob {name!r} ({phase})"
+    return Standing("Pending", "TrainingJobNotFinished", text, "Reconciling")
+
+
+def _on_platform(observed: Observed, model: ModelStatus) -> Model:
+    """A model that a TrainingJob has published."""
+    bucket, _, prefix = str(model.uri).removeprefix("s3://").partition("/")
+    return Model(
+        location=Location(store=stores.PLATFORM, bucket=bucket, prefix=prefix),
+        store=stores.platform_store(observed.platform),
+        secret=None,
+        uri=str(model.uri),
+        digest=model.digest,
+        bytes=model.bytes,
+    )

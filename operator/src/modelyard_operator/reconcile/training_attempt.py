@@ -1,0 +1,225 @@
+"""One attempt of a TrainingJob: how it begins, how it is watched, and what follows its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modelyard_operator.desired import stores, training_pods
+from modelyard_operator.plan import Event, Manifest, Plan, parse_time, timestamp
+from modelyard_operator.policies import deadlines, failure, pod_state, progress, retry
+from modelyard_operator.reconcile import training_end
+from modelyard_operator.reconcile.training_inputs import Inputs, spec_digest
+from modelyard_operator.reconcile.training_state import State
+
+ECHO_SECONDS = 3.0
+"""How long a rank's "my peer is gone" waits for that peer's own words."""
+
+
+def begin(state: State, inputs: Inputs) -> Plan:
+    """The next attempt: its number first, then its pods; not before the last attempt's pods are gone."""
+    retry_time = state.status.get("retryTime")
+    wait = (parse_time(retry_time) - state.now).total_seconds() if retry_time else 0.0
+    if wait > retry.LONGEST_DELAY:
+        wait = 0.0  # No back-off is that long: the clock has been put back.
+    if state.live_pods() or wait > 0:
+        return _await_restart(state, wait)
+    attempt = state.attempt + 1
+    workers = f"{state.spec.workers} worker{'s' if state.spec.workers > 1 else ''}"
+    message = f"attempt {attempt}: starting {workers}"
+    changes = {
+        "attempt": attempt,
+        "attemptSpec": inputs.spec_digest,
+        "attemptWorkers": state.spec.workers,
+        "attemptStartTime": timestamp(state.now),
+        "fingerprint": inputs.fingerprint,
+        "datasetNames": inputs.names,
+        "datasetVersions": inputs.versions,
+        "startTime": state.status.get("startTime", timestamp(state.now)),
+        "failures": state.status.get("failures", 0),
+    }
+    status = state.next_status(
+        phase="Starting",
+        reason="Starting",
+        message=message,
+        reconciling=True,
+        changes=changes,
+        drop=("retryTime", "progress"),
+    )
+    begun = replace(state, status=status)
+    return Plan(
+        finalizer=state.keeps_finalizer,
+        status=status,
+        status_first=True,
+        delete=state.deletions(state.pods),
+        create=training_pods.worker_pods(
+            begun.observed,
+            begun.spec,
+            attempt=attempt,
+            hyperparameters=inputs.hyperparameters,
+            fingerprint=inputs.fingerprint,
+            datasets=inputs.datasets,
+        ),
+        apply=_shared(state),
+        events=[Event("Starting", message)],
+        requeue_after=_deadline_left(begun),
+    )
+
+
+def watch(state: State, inputs: Inputs) -> Plan:
+    """An attempt that has begun: what its pods, the clock and the spec say."""
+    if (limit := state.spec.active_deadline_seconds) and state.active_seconds() >= limit:
+        return training_end.deadline_exceeded(state)
+    pods = state.attempt_pods()
+    failed = [pod for pod in pods.values() if pod_state.phase(pod) == "Failed"]
+    if failed and not _only_echoes(state, pods, failed):
+        return training_end.failed(state, failure.root_cause(failed))
+    if len(pods) == state.attempt_workers and all(pod_state.phase(p) == "Succeeded" for p in pods.values()):
+        return training_end.succeeded(state, pods[0])
+    if spec_digest(state) != state.status.get("attemptSpec") and inputs.problem is None:
+        return training_end.restart(state, "SpecChanged", "the spec was edited: restarting with the new one")
+    missing = sorted(set(range(state.attempt_workers)) - set(pods))
+    if missing and state.status["phase"] == "Running":
+        return training_end.failed(state, training_end.pod_deleted(state, missing))
+    if _stalled_for(state, pods) <= 0:
+        return training_end.failed(state, training_end.stalled(state))
+    return _going_on(state, inputs, pods, missing)
+
+
+def _going_on(state: State, inputs: Inputs, pods: dict[int, Manifest], missing: list[int]) -> Plan:
+    """Nothing has ended: create what is missing, say how far it is."""
+    create: list[Manifest] = []
+    if missing and inputs.problem is None:
+        wanted = training_pods.worker_pods(
+            state.observed,
+            state.spec,
+            attempt=state.attempt,
+            hyperparameters=inputs.hyperparameters,
+            fingerprint=inputs.fingerprint,
+            datasets=inputs.datasets,
+        )
+        create = [wanted[rank] for rank in missing if rank < len(wanted)]
+    status, events = _status(state, inputs, pods)
+    return Plan(
+        finalizer=state.keeps_finalizer,
+        status=status,
+        create=create,
+        apply=_shared(state),
+        events=events,
+        requeue_after=deadlines.soonest(
+            _deadline_left(state),
+            _stalled_for(state, pods) if status["phase"] == "Running" else None,
+            ECHO_SECONDS if any(pod_state.phase(p) == "Failed" for p in pods.values()) else None,
+        ),
+    )
+
+
+def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Manifest, list[Event]]:
+    """The status of an attempt under way, and the events that go with it."""
+    running = len(pods) == state.attempt_workers and all(
+        pod_state.running(p) or pod_state.phase(p) == "Succeeded" for p in pods.values()
+    )
+    phase = "Running" if running or state.status["phase"] == "Running" else "Starting"
+    changes = _progress(state)
+    summary = (changes.get("progress") or state.status.get("progress") or {}).get("summary")
+    message = f"attempt {state.attempt}: {summary or ('running' if phase == 'Running' else 'starting')}"
+    if phase == "Running" and state.observed.report is not None and state.observed.report.message:
+        message = f"{message} ({state.observed.report.message})"
+    reason, said, stalled = phase, f"attempt {state.attempt}: {phase.lower()}", False
+    trouble = next(filter(None, (pod_state.trouble(pod) for pod in pods.values())), None)
+    events = state.events_on_phase(phase, said)
+    if trouble is not None and phase == "Starting":
+        reason, message, said, stalled = trouble.reason, trouble.message, trouble.message, trouble.lasting
+        events = state.events_on_reason(reason, message)
+    elif inputs.problem is not None and phase == "Starting" and len(pods) < state.attempt_workers:
+        # A pod that was deleted cannot be made again without its inputs.
+        said = f"attempt {state.attempt} lacks pods: {inputs.problem.message}"
+        reason, message, stalled = inputs.problem.reason, said, inputs.problem.stalled
+        events = state.events_on_reason(reason, said)
+    elif inputs.problem is not None and spec_digest(state) != state.status.get("attemptSpec"):
+        said = f"the edit is not used: {inputs.problem.message}; attempt {state.attempt} goes on as it began"
+        reason, message, events = (
+            inputs.problem.reason,
+            said,
+            state.events_on_reason(inputs.problem.reason, said),
+        )
+    status = state.next_status(
+        phase=phase,
+        reason=reason,
+        message=message,
+        condition_message=said,
+        reconciling=not stalled,
+        stalled=stalled,
+        changes=changes,
+    )
+    return status, events
+
+
+def _progress(state: State) -> Manifest:
+    """Status fields out of the newest report of this attempt."""
+    report = state.observed.report
+    if report is None or report.attempt != state.attempt:
+        return {}
+    found = progress.training(report)
+    before = state.status.get("progress", {})
+    moved = ("stage", "epoch", "step", "percent")
+    if all(found.get(key) == before.get(key) for key in moved) and "time" in before:
+        found["time"] = before["time"]  # a heartbeat is not progress
+    changes: Manifest = {"progress": found}
+    if report.metrics:
+        changes["metrics"] = {key: float(f"{value:.6g}") for key, value in report.metrics.items()}
+    if report.checkpoint is not None:
+        changes["checkpoint"] = report.checkpoint.model_dump(by_alias=True)
+    return changes
+
+
+def _await_restart(state: State, wait: float) -> Plan:
+    """Clears the pods of the attempt before and waits for its back-off."""
+    message = str(state.status.get("message", ""))
+    if state.status.get("phase") != "Restarting":
+        message = "waits until the pods of the attempt before are gone"
+    status = state.next_status(phase="Restarting", reason="Restarting", message=message, reconciling=True)
+    return Plan(
+        finalizer=state.keeps_finalizer,
+        status=status,
+        delete=state.deletions(state.pods),
+        grace_seconds=training_end.GANG_GRACE_SECONDS,
+        requeue_after=deadlines.soonest(wait if wait > 0 else None, 10.0 if state.live_pods() else None),
+    )
+
+
+def _shared(state: State) -> list[Manifest]:
+    """What all attempts share: the credentials, and the Service if there is more than one worker."""
+    found = []
+    if state.observed.platform.credentials is not None:
+        found.append(stores.credentials_secret(state.observed))
+    if state.spec.workers > 1:
+        found.append(training_pods.service(state.observed))
+    return found
+
+
+def _only_echoes(state: State, pods: dict[int, Manifest], failed: list[Manifest]) -> bool:
+    """Whether all that failed did so because another rank is gone, and that one may still say why."""
+    if len(failed) == len(pods) == state.attempt_workers:
+        return False
+    if not all(failure.cause_of(pod).echo for pod in failed):
+        return False
+    ends = [end for end in (failure.finished_at(pod) for pod in failed) if end is not None]
+    return bool(ends) and (state.now - min(ends)).total_seconds() < ECHO_SECONDS
+
+
+def _deadline_left(state: State) -> float | None:
+    limit = state.spec.active_deadline_seconds
+    return None if limit is None else limit - state.active_seconds()
+
+
+def _stalled_for(state: State, pods: dict[int, Manifest]) -> float:
+    """Seconds until the attempt counts as stalled; it cannot stall before it runs."""
+    if state.status["phase"] != "Running":
+        return float(state.spec.stall_timeout_seconds)
+    moments = [state.status.get("progress", {}).get("time"), state.status.get("attemptStartTime")]
+    moments += [pod_state.started_at(pod) for pod in pods.values()]
+    report = state.observed.report
+    if report is not None and report.attempt == state.attempt:
+        moments.append(_progress(state)["progress"].get("time"))
+    last = max(parse_time(moment) for moment in moments if moment)
+    return deadlines.remaining(last, state.spec.stall_timeout_seconds, state.now)

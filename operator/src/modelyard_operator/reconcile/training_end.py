@@ -1,0 +1,184 @@
+"""How a TrainingJob's attempt ends: success, another attempt, or the end of the job."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from modelyard_algorithms.contract import layout
+from modelyard_algorithms.contract.report import TrainingResult
+from modelyard_operator import naming
+from modelyard_operator.plan import Event, Manifest, Plan, timestamp
+from modelyard_operator.policies import failure, retry
+from modelyard_operator.policies.failure import Cause
+from modelyard_operator.policies.pod_state import finished
+from modelyard_operator.policies.progress import duration, headline
+from modelyard_operator.reconcile.training_state import State
+
+GANG_GRACE_SECONDS = 3
+"""When one rank has died the others can save nothing: they wait in a collective."""
+
+
+def succeeded(state: State, first: Manifest) -> Plan:
+    """All ranks are done; rank 0's last words hold the model."""
+    try:
+        words = failure.outcome(first)
+        result = TrainingResult.model_validate((words.result if words else None) or {})
+    except ValidationError:
+        cause = Cause(
+            "ResultMissing",
+            f"{first['metadata']['name']} ended well but named no model: spec.image must be a runtime image",
+            pod=str(first["metadata"]["name"]),
+            rank=0,
+            exit_code=0,
+        )
+        return failed(state, cause)
+    observed = state.observed
+    metric = headline(result.metrics)
+    message = f"the model is published{f': {metric}' if metric else ''}"
+    progress = dict(state.status.get("progress", {})) | {
+        "stage": "Succeeded",
+        "summary": "done, 100 %",
+        "headline": metric,
+        "percent": 100.0,
+        "secondsLeft": 0.0,
+        "timeLeft": None,
+        "epoch": result.epoch,
+        "step": result.step,
+    }
+    prefix = layout.model_prefix(observed.namespace, observed.name, observed.uid)
+    changes = {
+        "completionTime": timestamp(state.now),
+        "activeSeconds": round(state.active_seconds(), 3),
+        "progress": {key: value for key, value in progress.items() if value is not None},
+        "metrics": {key: float(f"{value:.6g}") for key, value in result.metrics.items()},
+        "model": {
+            "uri": f"s3://{observed.platform.bucket}/{prefix}",
+            "digest": result.digest,
+            "bytes": result.bytes,
+        },
+    }
+    status = state.next_status(
+        phase="Succeeded",
+        reason="Succeeded",
+        message=message,
+        ready=True,
+        changes=changes,
+        drop=("attemptStartTime", "retryTime"),
+    )
+    return Plan(
+        finalizer=state.keeps_finalizer,
+        status=status,
+        events=[Event("Succeeded", message)],
+        requeue_after=state.spec.ttl_seconds_after_finished,
+    )
+
+
+def failed(state: State, cause: Cause) -> Plan:
+    """A failed attempt: the policy says whether there is another."""
+    verdict = retry.after_failure(
+        failures=int(state.status.get("failures", 0)),
+        limit=state.spec.backoff_limit,
+        counts=cause.counts,
+        retriable=cause.retriable,
+    )
+    record = _record(state, cause)
+    if verdict.again:
+        wait = f" in {duration(verdict.delay)}" if verdict.delay >= 1 else ""
+        message = f"attempt {state.attempt} failed ({cause.reason}): {cause.message}; the next begins{wait}"
+        changes = {"failure": record, "failures": verdict.failures}
+        return restart(state, cause.reason, message, delay=verdict.delay, changes=changes)
+    why = (
+        "" if not cause.retriable else f" (attempt {state.attempt}; backoffLimit {state.spec.backoff_limit})"
+    )
+    return _end(
+        state, cause.reason, f"{cause.message}{why}", {"failure": record, "failures": verdict.failures}
+    )
+
+
+def restart(
+    state: State, reason: str, message: str, *, delay: float = 0.0, changes: Manifest | None = None
+) -> Plan:
+    """Ends the attempt for all its pods at once; the next one goes on from the newest checkpoint."""
+    status = state.next_status(
+        phase="Restarting",
+        reason=reason,
+        message=message,
+        reconciling=True,
+        changes={
+            "activeSeconds": round(state.active_seconds(), 3),
+            "retryTime": timestamp(state.now + timedelta(seconds=delay)),
+        }
+        | (changes or {}),
+        drop=("attemptStartTime",),
+    )
+    kind = "Warning" if changes else "Normal"
+    return Plan(
+        finalizer=state.keeps_finalizer,
+        status=status,
+        status_first=True,
+        delete=state.deletions(state.pods),
+        grace_seconds=GANG_GRACE_SECONDS if changes else None,
+        events=[Event("Restarting", message, kind)],
+        requeue_after=max(delay, 1.0),
+    )
+
+
+def deadline_exceeded(state: State) -> Plan:
+    limit = state.spec.active_deadline_seconds
+    message = f"ran longer than activeDeadlineSeconds ({limit} s): raise it in a new TrainingJob"
+    return _end(
+        state, "DeadlineExceeded", message, {"failure": _record(state, Cause("DeadlineExceeded", message))}
+    )
+
+
+def pod_deleted(state: State, ranks: list[int]) -> Cause:
+    """A running worker was deleted by somebody: not the user's failure, and counted as none."""
+    name = naming.worker_pod(state.observed.name, state.attempt, ranks[0])
+    return Cause("PodDeleted", f"pod {name} was deleted while it ran", pod=name, rank=ranks[0], counts=False)
+
+
+def stalled(state: State) -> Cause:
+    limit = state.spec.stall_timeout_seconds
+    return Cause("Stalled", f"no progress for {limit} s (spec.stallTimeoutSeconds)")
+
+
+def _end(state: State, reason: str, message: str, changes: Manifest) -> Plan:
+    """The job has failed for good. Pods that ended stay, for their logs; the others go."""
+    status = state.next_status(
+        phase="Failed",
+        reason=reason,
+        message=message,
+        stalled=True,
+        changes={
+            "completionTime": timestamp(state.now),
+            "activeSeconds": round(state.active_seconds(), 3),
+        }
+        | changes,
+        drop=("attemptStartTime", "retryTime"),
+    )
+    return Plan(
+        finalizer=state.keeps_finalizer,
+        status=status,
+        status_first=True,
+        delete=state.deletions([pod for pod in state.pods if not finished(pod)]),
+        grace_seconds=GANG_GRACE_SECONDS,
+        events=[Event("Failed", f"{reason}: {message}", "Warning")],
+        requeue_after=state.spec.ttl_seconds_after_finished,
+    )
+
+
+def _record(state: State, cause: Cause) -> dict[str, Any]:
+    found = {
+        "attempt": state.attempt,
+        "reason": cause.reason,
+        "message": cause.message,
+        "pod": cause.pod,
+        "rank": cause.rank,
+        "exitCode": cause.exit_code,
+        "logTail": cause.log_tail,
+        "time": timestamp(state.now),
+    }
+    return {key: value for key, value in found.items() if value is not None}

@@ -1,0 +1,149 @@
+"""What a TrainingJob's decisions read: the typed spec, the status, the pods; and the next status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from modelyard_operator import naming
+from modelyard_operator.api.training_job import TrainingJob, TrainingJobSpec
+from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref, parse_time
+from modelyard_operator.policies import conditions, pod_state
+
+LOST_AFTER_SECONDS = 60.0
+"""A pod still terminating this long after its grace period is on a node that nobody reaches."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why an attempt cannot begin now, in words for the user."""
+
+    reason: str
+    message: str
+    phase: str = "Pending"
+    """Pending, or Invalid where only an edit of the job helps."""
+    stalled: bool = False
+    """Somebody must do something."""
+    requeue_after: float | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    observed: Observed
+    spec: TrainingJobSpec
+    status: Manifest
+    pods: list[Manifest]
+    """All pods of the job, of any attempt, also those that are terminating."""
+
+    @classmethod
+    def of(cls, observed: Observed) -> State:
+        typed = TrainingJob.model_validate({"spec": observed.object["spec"]})
+        pods = sorted(
+            (c for c in observed.children if c["kind"] == "Pod"), key=lambda p: str(p["metadata"]["name"])
+        )
+        return cls(observed, typed.spec, dict(observed.object.get("status") or {}), pods)
+
+    @property
+    def now(self) -> datetime:
+        return self.observed.now
+
+    @property
+    def attempt(self) -> int:
+        return int(self.status.get("attempt", 0))
+
+    @property
+    def attempt_workers(self) -> int:
+        """Workers that the current attempt began with; the spec may have been edited since."""
+        return int(self.status.get("attemptWorkers", self.spec.workers))
+
+    @property
+    def keeps_finalizer(self) -> bool:
+        return self.spec.deletion_policy == "Delete"
+
+    def attempt_pods(self) -> dict[int, Manifest]:
+        """rank -> pod of the current attempt, without those that are being deleted. By name: labels are
+        anybody's to edit."""
+        alive = {str(pod["metadata"]["name"]): pod for pod in self.pods if not pod_state.terminating(pod)}
+        names = {
+            rank: naming.worker_pod(self.observed.name, self.attempt, rank)
+            for rank in range(self.attempt_workers)
+        }
+        return {rank: alive[name] for rank, name in names.items() if name in alive}
+
+    def live_pods(self) -> list[Manifest]:
+        """Pods, of any attempt, whose processes may still run."""
+        return [pod for pod in self.pods if not pod_state.finished(pod) and not self._lost(pod)]
+
+    def _lost(self, pod: Manifest) -> bool:
+        deleted = pod["metadata"].get("deletionTimestamp")
+        # deletionTimestamp is when the grace period ends, not when the deletion was asked for.
+        return deleted is not None and (self.now - parse_time(deleted)).total_seconds() > LOST_AFTER_SECONDS
+
+    def deletions(self, pods: Sequence[Manifest]) -> list[Ref]:
+        return [Ref.of(pod) for pod in pods if not pod_state.terminating(pod)]
+
+    def active_seconds(self) -> float:
+        """Seconds that all attempts have run, the current one included; suspended time is not in it."""
+        before = float(self.status.get("activeSeconds", 0.0))
+        start = self.status.get("attemptStartTime")
+        # The clock may have been put back.
+        return before + (max((self.now - parse_time(start)).total_seconds(), 0.0) if start else 0.0)
+
+    def waiting(self, problem: Problem) -> Plan:
+        """Nothing can be done but to say why."""
+        status = self.next_status(
+            phase=problem.phase,
+            reason=problem.reason,
+            message=problem.message,
+            reconciling=not problem.stalled,
+            stalled=problem.stalled,
+        )
+        return Plan(
+            finalizer=self.keeps_finalizer,
+            status=status,
+            events=self.events_on_reason(problem.reason, problem.message),
+            requeue_after=problem.requeue_after,
+        )
+
+    def next_status(
+        self,
+        *,
+        phase: str,
+        reason: str,
+        message: str,
+        changes: Mapping[str, Any] | None = None,
+        drop: Sequence[str] = (),
+        ready: bool = False,
+        reconciling: bool = False,
+        stalled: bool = False,
+        condition_message: str | None = None,
+    ) -> Manifest:
+        """The status as it shall be: the present one with ``changes``, without ``drop``.
+
+        ``condition_message`` stands in the conditions where ``message`` moves too often for them.
+        """
+        generation = self.observed.generation
+        found = {key: value for key, value in self.status.items() if key not in drop} | dict(changes or {})
+        found |= {"observedGeneration": generation, "phase": phase, "message": message}
+        found["conditions"] = conditions.standard(
+            previous=self.status.get("conditions", []),
+            generation=generation,
+            now=self.now,
+            ready=ready,
+            reconciling=reconciling,
+            stalled=stalled,
+            reason=reason,
+            message=message if condition_message is None else condition_message,
+        )
+        return {key: value for key, value in found.items() if value is not None}
+
+    def events_on_phase(self, phase: str, message: str, kind: str = "Normal") -> list[Event]:
+        """An event where the phase changes."""
+        return [Event(phase, message, kind)] if self.status.get("phase") != phase else []
+
+    def events_on_reason(self, reason: str, message: str) -> list[Event]:
+        """An event where the reason of Ready changes, so that waiting for the same thing says it once."""
+        before = {c["type"]: c["reason"] for c in self.status.get("conditions", [])}
+        return [Event(reason, message, "Warning")] if before.get("Ready") != reason else []

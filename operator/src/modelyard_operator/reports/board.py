@@ -1,0 +1,81 @@
+"""The newest report of each object, and when its object is to be looked at because of it."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from modelyard_algorithms.contract.report import Report
+from modelyard_operator.kube.queue import Key
+
+REMEMBERED = 10_000
+WRITES_PER_SECOND = 25.0
+"""All objects' status writes for reports together: with many that report, each waits longer."""
+
+
+@dataclass(slots=True)
+class _Post:
+    report: Report
+    shown: float
+    """When the object was last made due for a report, or will be."""
+
+
+class Board:
+    """Reports by object; bounded, in memory only: a lost one is replaced by the next."""
+
+    def __init__(
+        self,
+        look: Callable[[Key, float], None],
+        *,
+        interval: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``look`` is called with an object and in how many seconds it is to be looked at."""
+        self._look, self._interval, self._clock = look, interval, clock
+        self._posts: OrderedDict[Key, _Post] = OrderedDict()
+
+    def newest(self, key: Key, uid: str) -> Report | None:
+        """The newest report of an object, if it was made for this very one."""
+        post = self._posts.get(key)
+        return post.report if post is not None and post.report.uid == uid else None
+
+    def post(self, key: Key, report: Report) -> None:
+        """Take a report in. The first one and each new stage show at once; others after a while."""
+        now = self._clock()
+        before = self._posts.get(key)
+        if before is not None and _older(report, before.report):
+            return
+        if before is None or _news(before.report, report):
+            shown = now
+        else:
+            # A look that is still to come will find this report too.
+            shown = before.shown if before.shown > now else max(before.shown + self._pace(), now)
+        self._posts[key] = _Post(report, shown)
+        self._posts.move_to_end(key)
+        while len(self._posts) > REMEMBERED:
+            self._posts.popitem(last=False)
+        self._look(key, max(shown - now, 0.0))
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self._posts.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._posts)
+
+    def _pace(self) -> float:
+        """Seconds between two looks at one object: longer with many that report."""
+        return max(self._interval, len(self._posts) / WRITES_PER_SECOND)
+
+
+def _older(report: Report, before: Report) -> bool:
+    """Late by a retry: of an earlier attempt, or of an earlier moment of the same one."""
+    if report.uid != before.uid:
+        return False
+    return (report.attempt, report.time) < (before.attempt, before.time)
+
+
+def _news(before: Report, report: Report) -> bool:
+    return (before.uid, before.attempt, before.stage) != (report.uid, report.attempt, report.stage)

@@ -1,0 +1,102 @@
+"""Whose token is this? TokenReview, with answers kept: a worker sends the same token for an hour."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from modelyard_algorithms.contract.environment import REPORT_AUDIENCE
+from modelyard_operator.kube import resources
+from modelyard_operator.kube.client import Client
+from modelyard_operator.kube.limiter import Limiter
+
+ACCEPTED_SECONDS, REFUSED_SECONDS = 300.0, 30.0
+REMEMBERED = 20_000
+LONGEST_TOKEN = 8192
+REVIEWS_PER_SECOND, REVIEW_BURST = 20.0, 100.0
+_POD_NAME, _POD_UID = "authentication.kubernetes.io/pod-name", "authentication.kubernetes.io/pod-uid"
+_ACCOUNT = "system:serviceaccount:"
+
+
+class BusyError(Exception):
+    """Too many unknown tokens at once; the same token may be tried again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodIdentity:
+    """The pod that a token is bound to."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+class Tokens:
+    """Answers by the hash of the token; the token itself is never kept."""
+
+    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client, self._clock = client, clock
+        self._known: OrderedDict[bytes, tuple[float, PodIdentity | None]] = OrderedDict()
+        self._limiter = Limiter(REVIEWS_PER_SECOND, REVIEW_BURST, clock)
+
+    async def identify(self, token: str) -> PodIdentity | None:
+        """The pod, or None where the token is not good for reports.
+
+        Raises:
+            BusyError: too many unknown tokens.
+            ApiError: the API server does not answer.
+        """
+        if not token or len(token) > LONGEST_TOKEN:
+            return None
+        digest = hashlib.sha256(token.encode()).digest()
+        now = self._clock()
+        known = self._known.get(digest)
+        if known is not None and known[0] > now:
+            return known[1]
+        if not _for_us(token):
+            # Not worth a request: no token of ours, whoever signed it.
+            return None
+        if self._limiter.reserve() > 1.0:
+            raise BusyError("too many reports with new tokens")
+        found = await self._review(token)
+        self._known[digest] = (now + (ACCEPTED_SECONDS if found else REFUSED_SECONDS), found)
+        self._known.move_to_end(digest)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return found
+
+    async def _review(self, token: str) -> PodIdentity | None:
+        review = {
+            "apiVersion": resources.TOKEN_REVIEW.api_version,
+            "kind": resources.TOKEN_REVIEW.kind,
+            "metadata": {},
+            "spec": {"token": token, "audiences": [REPORT_AUDIENCE]},
+        }
+        status = (await self._client.create_unfenced(review)).get("status", {})
+        if not status.get("authenticated") or REPORT_AUDIENCE not in status.get("audiences", []):
+            return None
+        user = status.get("user", {})
+        extra = user.get("extra") or {}
+        name, uid = (extra.get(_POD_NAME) or [""])[0], (extra.get(_POD_UID) or [""])[0]
+        account = str(user.get("username", ""))
+        if not (name and uid and account.startswith(_ACCOUNT)):
+            return None
+        return PodIdentity(account.removeprefix(_ACCOUNT).split(":")[0], name, uid)
+
+
+def _for_us(token: str) -> bool:
+    """Whether the token claims our audience. Its signature is the API server's to check."""
+    try:
+        _, payload, _ = token.split(".")
+        claims: Any = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        audience = claims.get("aud")
+    except (ValueError, AttributeError):
+        return False
+    return REPORT_AUDIENCE in (audience if isinstance(audience, list) else [audience])

@@ -1,0 +1,94 @@
+"""The dataset job as a process against a real object store."""
+
+from pathlib import Path
+
+import pytest
+
+from modelyard_algorithms.contract import environment, report
+from modelyard_algorithms.contract.manifest import DatasetSummary
+from modelyard_algorithms.contract.task import Store
+from tests.integration.algorithms.workload import Machine
+from tests.support import pictures
+
+
+def test_a_source_is_validated_and_its_result_told(machine: Machine, digits: DatasetSummary) -> None:
+    pod = machine.start("dataset", machine.dataset("digits/", validation_fraction=0.2))
+    assert pod.wait() == 0, pod.log
+    result = pod.outcome.result
+    assert result == {
+        "version": digits.version,
+        "items": 200,
+        "bytes": digits.bytes,
+        "classes": 4,
+        "labels": ["0", "1", "2", "3"],
+        "splits": {"train": 160, "validation": 40},
+    }
+
+
+def test_names_of_all_kinds_are_read(machine: Machine) -> None:
+    names = ["ü/漢 字.png", "a b/x+y&z=1%20.png", "c#?/'quoted\".png", "…/~tilde.png"]
+    good = pictures.digits([0], 2)
+    for name in names:
+        machine.store.write(f"odd/{name}", good[0][1])
+        machine.store.write(f"odd/{name}.2.png", good[1][1])
+    pod = machine.start("dataset", machine.dataset("odd/"))
+    assert pod.wait() == 0, pod.log
+    result = pod.outcome.result
+    assert result is not None
+    assert result["labels"] == sorted(name.split("/")[0] for name in names)
+
+
+def test_a_listing_of_several_pages_is_read_in_full(machine: Machine) -> None:
+    files = pictures.folder([0, 1], 2)
+    for path, data in files.items():
+        machine.store.write(f"pages/{path}", data)
+    # More than one page of the S3 listing; empty files of this kind are passed over.
+    for number in range(1100):
+        machine.store.write(f"pages/.hidden/{number:05}", b"")
+    pod = machine.start("dataset", machine.dataset("pages/"))
+    assert pod.wait() == 0, pod.log
+    result = pod.outcome.result
+    assert result is not None
+    assert result["items"] == len(files)
+
+
+def test_a_bad_image_is_named_and_another_try_cannot_help(machine: Machine) -> None:
+    for path, data in pictures.folder([0, 1], 3).items():
+        machine.store.write(f"bad/{path}", data)
+    machine.store.write("bad/0/cut.png", pictures.corrupt(pictures.digits([0], 1)[0][1]))
+    pod = machine.start("dataset", machine.dataset("bad/"))
+    assert pod.wait() == environment.EXIT_INVALID
+    assert pod.outcome.reason == report.INVALID_DATA
+    assert "'0/cut.png' is damaged" in pod.outcome.message
+
+
+def test_a_bucket_that_does_not_exist_is_told(machine: Machine) -> None:
+    pod = machine.start("dataset", machine.dataset("digits/", bucket="nowhere"))
+    assert pod.wait() == environment.EXIT_INVALID
+    assert pod.outcome.reason == report.BUCKET_NOT_FOUND
+    assert "bucket 'nowhere' does not exist" in pod.outcome.message
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_wrong_credentials_are_told_and_not_shown(machine: Machine, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "stores" / "platform"
+    folder.mkdir(parents=True)
+    for file in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        (folder / file).write_text("wrong-and-secret" if file == name else "test-access")
+    task = machine.dataset("digits/")
+    pod = machine.start("dataset", task, MODELYARD_STORES_DIR=str(tmp_path / "stores"))
+    assert pod.wait() == environment.EXIT_INVALID
+    assert pod.outcome.reason == report.STORE_ACCESS_DENIED
+    assert "check the access key" in pod.outcome.message
+    assert "wrong-and-secret" not in pod.log + pod.outcome.to_json()
+
+
+def test_a_store_that_does_not_answer_is_waited_for_and_then_told(machine: Machine) -> None:
+    task = machine.dataset("digits/").model_copy(
+        update={"stores": {"platform": Store(endpoint="http://127.0.0.1:9")}}
+    )
+    pod = machine.start("dataset", task, MODELYARD_STORE_PATIENCE_SECONDS="2")
+    assert pod.wait() == 1
+    assert pod.outcome.reason == report.STORE_UNREACHABLE
+    assert pod.outcome.retriable
+    assert "http://127.0.0.1:9 does not answer" in pod.outcome.message

@@ -1,0 +1,229 @@
+"""What ``kubectl apply`` says against bad objects: one sentence that tells what to do."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.apiserver import ApiServer
+
+NAMES = {"Dataset": "datasets", "TrainingJob": "trainingjobs", "Deployment": "deployments"}
+GOOD: dict[str, dict[str, Any]] = {
+    "Dataset": {"source": {"objectStore": {"prefix": "digits"}}},
+    "TrainingJob": {
+        "algorithm": "image-classification",
+        "datasets": [{"channel": "train", "dataset": "digits"}],
+    },
+    "Deployment": {"model": {"trainingJob": "digits"}},
+}
+SEPARATOR = '": '
+
+
+def manifest(kind: str, namespace: str, name: str = "x", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "modelyard.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": GOOD[kind] | spec,
+    }
+
+
+FOREIGN = {"bucket": "photos", "endpoint": "https://s3.example.com"}
+NAME = "must be the name of an object: lower-case letters and digits, with '-' or '.' between"
+CASES: list[tuple[str, dict[str, Any], str, str]] = [
+    ("Dataset", {"source": {}}, "spec.source", "name a source: objectStore, with a bucket or a prefix"),
+    (
+        "Dataset",
+        {"source": {"objectStore": {}}},
+        "spec.source.objectStore",
+        "name a bucket, a prefix, or both",
+    ),
+    (
+        "Dataset",
+        {"source": {"objectStore": FOREIGN}},
+        "spec.source.objectStore",
+        "endpoint needs credentialsSecretName: name a Secret of this namespace with the keys "
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    ),
+    (
+        "Dataset",
+        {"source": {"objectStore": {"bucket": "My_Photos"}}},
+        "spec.source.objectStore.bucket",
+        "must be the name of a bucket: 3 to 63 lower-case letters and digits, with '-' or '.' between",
+    ),
+    (
+        "Dataset",
+        {"source": {"objectStore": FOREIGN | {"endpoint": "s3.example.com", "credentialsSecretName": "k"}}},
+        "spec.source.objectStore.endpoint",
+        "must be a URL without a path, for example https://s3.example.com",
+    ),
+    ("Dataset", {"format": "COCO"}, "spec.format", "unknown: COCO; choose one of: ImageFolder"),
+    (
+        "Dataset",
+        {"split": {"validationFraction": 1}},
+        "spec.split.validationFraction",
+        "spec.split.validationFraction in body should be less than 1",
+    ),
+    (
+        "Dataset",
+        {"deletionPolicy": "Maybe"},
+        "spec.deletionPolicy",
+        "unknown: Maybe; choose one of: Retain, Delete",
+    ),
+    (
+        "TrainingJob",
+        {"algorithm": "resnet"},
+        "spec.algorithm",
+        "unknown: resnet; choose one of: image-classification",
+    ),
+    (
+        "TrainingJob",
+        {"workers": 0},
+        "spec.workers",
+        "spec.workers in body should be greater than or equal to 1",
+    ),
+    ("TrainingJob", {"datasets": []}, "spec", "datasets needs a channel: train"),
+    (
+        "TrainingJob",
+        {"datasets": [{"channel": "validation", "dataset": "d"}]},
+        "spec",
+        "datasets needs a channel: train",
+    ),
+    (
+        "TrainingJob",
+        {"datasets": [{"channel": "train", "dataset": "A B"}]},
+        "spec.datasets[0].dataset",
+        NAME,
+    ),
+    (
+        "TrainingJob",
+        {"resources": {"requests": {"nvidia.com/gpu": 1}}},
+        "spec.resources",
+        "GPUs and other extended resources: put them in limits (requests, if given, must be equal)",
+    ),
+    (
+        "TrainingJob",
+        {"resources": {"limits": {"cpu": "lots"}}},
+        "spec.resources.limits[cpu]",
+        "must be a quantity, for example 500m or 2Gi",
+    ),
+    (
+        "TrainingJob",
+        {"pod": {"tolerations": [{"operator": "Is"}]}},
+        "spec.pod.tolerations[0].operator",
+        "unknown: Is; choose one of: Exists, Equal",
+    ),
+    (
+        "Deployment",
+        {"model": {}},
+        "spec.model",
+        "name exactly one model: either trainingJob or objectStore",
+    ),
+    (
+        "Deployment",
+        {"model": {"trainingJob": "a", "objectStore": {"bucket": "models"}}},
+        "spec.model",
+        "name exactly one model: either trainingJob or objectStore",
+    ),
+    (
+        "Deployment",
+        {"backend": "Knative"},
+        "spec.backend",
+        "unknown: Knative; choose one of: Auto, KServe, Kubernetes",
+    ),
+    (
+        "Deployment",
+        {"backend": "KServe", "expose": {"type": "NodePort"}},
+        "spec",
+        "expose.type NodePort or LoadBalancer needs backend Kubernetes: KServe makes its own Service",
+    ),
+    ("Deployment", {"expose": {"nodePort": 30080}}, "spec.expose", "nodePort needs type: NodePort"),
+    (
+        "Deployment",
+        {"replicas": -1},
+        "spec.replicas",
+        "spec.replicas in body should be greater than or equal to 0",
+    ),
+    ("Deployment", {"tokenSecretName": "A B"}, "spec.tokenSecretName", NAME),
+    (
+        "Deployment",
+        {"maxRequestBytes": 1},
+        "spec.maxRequestBytes",
+        "spec.maxRequestBytes in body should be greater than or equal to 1024",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "field", "sentence"), CASES, ids=[f"{kind}-{field}" for kind, _, field, _ in CASES]
+)
+def test_a_bad_field_gets_one_sentence(
+    api_server: ApiServer, namespace: str, kind: str, spec: dict[str, Any], field: str, sentence: str
+) -> None:
+    said = api_server.refusal(manifest(kind, namespace, **spec))
+    assert "\n" not in said
+    start = f'The {kind} "x" is invalid: {field}: Invalid value: '
+    assert said.startswith(start)
+    assert said.endswith(f": {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "sentence"),
+    [
+        ("Dataset", "a" * 53, "at most 52 characters, so that the names of its Job and pods fit"),
+        ("TrainingJob", "a" * 51, "at most 50 characters, so that the names of its pods are DNS labels"),
+        ("TrainingJob", "a.b", "no dots, because the workers' host names are made from it"),
+        ("Deployment", "a" * 51, "at most 50 characters, so that the names of its pods fit"),
+        ("Deployment", "a.b", "no dots, because the Service is named after it"),
+    ],
+)
+def test_a_name_that_does_not_fit_gets_one_sentence(
+    api_server: ApiServer, namespace: str, kind: str, name: str, sentence: str
+) -> None:
+    said = api_server.refusal(manifest(kind, namespace, name))
+    assert said == f'The {kind} "{name}" is invalid: metadata.name: Invalid value: "object": {sentence}'
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_field_that_does_not_exist_is_named(api_server: ApiServer, namespace: str, kind: str) -> None:
+    said = api_server.refusal(manifest(kind, namespace, replica=2))
+    assert 'strict decoding error: unknown field "spec.replica"' in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [("Dataset", "source"), ("TrainingJob", "algorithm"), ("Deployment", "model")]
+)
+def test_a_field_that_is_left_out_is_named(
+    api_server: ApiServer, namespace: str, kind: str, field: str
+) -> None:
+    bad = manifest(kind, namespace)
+    del bad["spec"][field]
+    assert f"spec.{field}: Required value" in api_server.refusal(bad)
+
+
+def test_a_channel_can_be_named_once(api_server: ApiServer, namespace: str) -> None:
+    channel = {"channel": "train", "dataset": "d"}
+    said = api_server.refusal(manifest("TrainingJob", namespace, datasets=[channel, channel]))
+    assert "Duplicate value" in said
+
+
+def test_hyperparameters_keep_every_type(api_server: ApiServer, namespace: str) -> None:
+    given = {"epochs": 3, "learningRate": 0.1, "network": "cnn6", "unknown": True}
+    api_server.apply(manifest("TrainingJob", namespace, hyperparameters=given))
+    assert api_server.get("trainingjobs", "x", namespace)["spec"]["hyperparameters"] == given
+
+
+def test_what_is_left_out_gets_its_default(api_server: ApiServer, namespace: str) -> None:
+    api_server.apply(*(manifest(kind, namespace) for kind in NAMES))
+    dataset, job, deployment = (api_server.get(f"{n}.modelyard.dev", "x", namespace) for n in NAMES.values())
+    assert dataset["spec"]["split"] == {"validationFraction": 0.2, "seed": 0}
+    assert job["spec"]["checkpoints"] == {"intervalSeconds": 60}
+    assert (job["spec"]["workers"], job["spec"]["backoffLimit"]) == (1, 3)
+    assert deployment["spec"]["expose"] == {"type": "ClusterIP"}
+    assert "resources" not in deployment["spec"]
+    assert all("status" not in found for found in (dataset, job, deployment))
+
+
+def test_quantities_may_be_numbers_or_words(api_server: ApiServer, namespace: str) -> None:
+    resources = {"requests": {"cpu": 1}, "limits": {"cpu": "1500m", "memory": "2Gi", "nvidia.com/gpu": 2}}
+    api_server.apply(manifest("TrainingJob", namespace, resources=resources))
+    assert api_server.get("trainingjobs", "x", namespace)["spec"]["resources"] == resources

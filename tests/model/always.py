@@ -1,0 +1,202 @@
+"""Invariants that hold at every single write, whatever goes wrong. Each returns what broke it, or None.
+
+One more is in ``history``: only the holder of the lease writes.
+"""
+
+from __future__ import annotations
+
+from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.plan import Manifest
+from modelyard_operator.reconcile.training_state import LOST_AFTER_SECONDS
+from tests.model.apiserver import Change
+from tests.model.history import (
+    TERMINAL,
+    History,
+    attempt_of,
+    by_operator,
+    is_job,
+    is_new_pod,
+    live,
+    owner_of,
+    status_of,
+    task_of,
+)
+from tests.model.kubelet import lost_for_good
+
+CLOCK_TOLERANCE = 50.0
+"""How far the operator's clock may be ahead in the checker: a pod counts as lost so much sooner."""
+
+
+def one_attempt_lives(history: History, change: Change) -> str | None:
+    """No two attempts of a job ever have pods that may run at the same time (two gangs would write the
+    same checkpoints); a pod whose node has been gone for longer than LOST_AFTER_SECONDS does not count."""
+    if not is_new_pod(change):
+        return None
+    found = [
+        pod
+        for pod in history.pods_of(owner_of(change.object))
+        if live(pod) and not lost_for_good(pod, history.now(), LOST_AFTER_SECONDS - CLOCK_TOLERANCE)
+    ]
+    attempts = {attempt_of(pod) for pod in found}
+    return f"attempts {sorted(attempts)} live at once" if len(attempts) > 1 else None
+
+
+def attempt_numbers_only_grow(history: History, change: Change) -> str | None:
+    """status.attempt goes up by one, never back: no number is used twice."""
+    if not is_job(change) or change.after is None or change.before is None:
+        return None
+    before, after = status_of(change.before).get("attempt", 0), status_of(change.after).get("attempt", 0)
+    return None if after in {before, before + 1} else f"attempt {before} became {after}"
+
+
+def an_attempt_begins_once(history: History, change: Change) -> str | None:
+    """Whatever begins an attempt gives it a new number: an attempt that has ended never starts again."""
+    if not is_job(change) or change.after is None or change.before is None:
+        return None
+    before, after = status_of(change.before), status_of(change.after)
+    began = after.get("phase") == "Starting" and before.get("phase") not in {"Starting", "Running"}
+    if began and before.get("attempt", 0) == after.get("attempt"):
+        return f"attempt {after.get('attempt')} began again after {before.get('phase')}"
+    return None
+
+
+def pods_belong_to_the_attempt_under_way(history: History, change: Change) -> str | None:
+    """The operator makes pods only of the attempt whose number stands in the status, while it lasts: its
+    number was written before, and nothing follows its end."""
+    if not is_new_pod(change) or not by_operator(change):
+        return None
+    job = owner(history, change.object)
+    if job is None or "deletionTimestamp" in job["metadata"]:
+        # A request that was under way: the garbage collector takes the pod.
+        return None
+    status = status_of(job)
+    if status.get("attempt") == attempt_of(change.object) and status.get("phase") in {"Starting", "Running"}:
+        return None
+    return (
+        f"pod {change.object['metadata']['name']} in {status.get('phase')}, attempt {status.get('attempt')}"
+    )
+
+
+def never_more_pods_than_asked(history: History, change: Change) -> str | None:
+    """An attempt has at most as many pods as it began with workers, one for each rank."""
+    if not is_new_pod(change):
+        return None
+    uid, attempt = owner_of(change.object), attempt_of(change.object)
+    workers = task_of(change.object)["workers"]
+    names = [p["metadata"]["name"] for p in history.pods_of(uid) if attempt_of(p) == attempt]
+    ranks = {int(name.rsplit("-", 1)[1]) for name in names}
+    if len(names) > workers or any(rank >= workers for rank in ranks):
+        return f"{names} for {workers} workers"
+    return None
+
+
+def a_gang_has_one_task(history: History, change: Change) -> str | None:
+    """All pods of an attempt, those too that are made again, have the same task: of two minds it hangs."""
+    if not is_new_pod(change):
+        return None
+    task = task_of(change.object)
+    known = history.life(owner_of(change.object)).tasks.get(task["attempt"], task)
+    differ = sorted(key for key in task if task[key] != known.get(key))
+    return f"{change.object['metadata']['name']}: {differ} differ" if differ else None
+
+
+def no_checkpoint_is_skipped(history: History, change: Change) -> str | None:
+    """An attempt finds the checkpoints of the one before (same run folder, same fingerprint) unless an
+    edit changed what decides the result: algorithm, hyperparameters, names of the Datasets."""
+    if not is_new_pod(change):
+        return None
+    task, life = task_of(change.object), history.life(owner_of(change.object))
+    before = life.tasks.get(task["attempt"] - 1)
+    if before is None or task["attempt"] not in life.begun:
+        return None
+    if task["run"] != before["run"]:
+        return f"run {before['run']} became {task['run']}"
+    same = life.result(task["attempt"]) == life.result(task["attempt"] - 1)
+    if same and task["fingerprint"] != before["fingerprint"]:
+        return f"attempt {task['attempt']} has another fingerprint for the same result"
+    return None
+
+
+def an_end_is_final(history: History, change: Change) -> str | None:
+    """Succeeded and Failed stay, with their time, model and failure, whatever is edited."""
+    if not is_job(change) or change.after is None:
+        return None
+    life, status = history.life(change.after["metadata"]["uid"]), status_of(change.after)
+    if life.end is None:
+        if status.get("phase") in TERMINAL:
+            life.end = status
+        return None
+    for field in ("phase", "completionTime", "attempt", "failures", "failure", "model"):
+        if status.get(field) != life.end.get(field):
+            return f"{field}: {life.end.get(field)} became {status.get(field)}"
+    return None
+
+
+def failures_stay_within_the_limit(history: History, change: Change) -> str | None:
+    """Counted failures only grow, one an attempt, and never past the first over backoffLimit."""
+    if not is_job(change) or change.after is None:
+        return None
+    before, after = status_of(change.before), status_of(change.after)
+    was, is_ = before.get("failures", 0), after.get("failures", 0)
+    if is_ not in {was, was + 1}:
+        return f"failures {was} became {is_}"
+    limit = history.life(change.after["metadata"]["uid"]).limit
+    if is_ > limit + 1 or (is_ > limit and after.get("phase") not in TERMINAL and is_ > was):
+        return f"{is_} failures, backoffLimit {limit}, phase {after.get('phase')}"
+    return None
+
+
+def conditions_agree(history: History, change: Change) -> str | None:
+    """At most one of Ready, Reconciling and Stalled is True, and each type stands there once."""
+    if not is_job(change) or change.after is None:
+        return None
+    found = status_of(change.after).get("conditions", [])
+    true = [
+        c["type"] for c in found if c["status"] == "True" and c["type"] in {"Ready", "Reconciling", "Stalled"}
+    ]
+    types = [c["type"] for c in found]
+    if len(true) > 1 or len(set(types)) != len(types):
+        return f"True: {true}; types: {types}"
+    return None
+
+
+def observed_generation_is_no_lie(history: History, change: Change) -> str | None:
+    """It never runs ahead of the object, and never goes back."""
+    if not is_job(change) or change.after is None:
+        return None
+    was = status_of(change.before).get("observedGeneration", 0)
+    is_ = status_of(change.after).get("observedGeneration", 0)
+    generation = change.after["metadata"]["generation"]
+    return None if was <= is_ <= generation else f"{was} became {is_} at generation {generation}"
+
+
+def the_deleted_stay_deleted(history: History, change: Change) -> str | None:
+    """The operator never makes an object of our own kinds: what a time to live has taken stays away."""
+    own = change.object["apiVersion"] == API_VERSION
+    return (
+        f"made {change.object['metadata']['name']}"
+        if own and by_operator(change) and change.before is None
+        else None
+    )
+
+
+def owner(history: History, manifest: Manifest) -> Manifest | None:
+    """The job that an object belongs to."""
+    uid = owner_of(manifest)
+    return next((o for o in history.server.objects.values() if o["metadata"]["uid"] == uid), None)
+
+
+ALWAYS = [
+    one_attempt_lives,
+    attempt_numbers_only_grow,
+    an_attempt_begins_once,
+    pods_belong_to_the_attempt_under_way,
+    never_more_pods_than_asked,
+    a_gang_has_one_task,
+    no_checkpoint_is_skipped,
+    an_end_is_final,
+    failures_stay_within_the_limit,
+    conditions_agree,
+    observed_generation_is_no_lie,
+    the_deleted_stay_deleted,
+]

@@ -1,0 +1,156 @@
+"""What is remembered of every TrainingJob while the checker runs: the ground truth of the invariants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from modelyard_algorithms.contract.environment import TASK_ENV
+from modelyard_operator import naming
+from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.plan import Manifest
+from tests.model.apiserver import FINAL_POD_PHASES, ApiServer, Change, selects
+
+LEASE = ("modelyard-system", "modelyard-operator")
+TERMINAL = frozenset({"Succeeded", "Failed"})
+
+
+@dataclass
+class Life:
+    """One TrainingJob, by uid."""
+
+    uid: str
+    specs: dict[int, Manifest] = field(default_factory=dict)
+    """generation -> spec."""
+    begun: dict[int, int] = field(default_factory=dict)
+    """attempt -> generation that it was begun from."""
+    fingerprints: dict[int, str] = field(default_factory=dict)
+    tasks: dict[int, Manifest] = field(default_factory=dict)
+    """attempt -> the task of its pods."""
+    limit: int = 0
+    """The largest backoffLimit that it ever had."""
+    end: Manifest | None = None
+    """The first terminal status."""
+    gone: bool = False
+
+    def result(self, attempt: int) -> Any:
+        """Of the spec that an attempt was made from: what decides its result."""
+        spec = self.specs[self.begun[attempt]]
+        return spec["algorithm"], spec.get("hyperparameters"), spec["datasets"]
+
+
+class History:
+    """Hears of every write; ``broken`` has a sentence for each invariant that one broke."""
+
+    def __init__(
+        self,
+        server: ApiServer,
+        now: Callable[[], datetime],
+        checks: Sequence[Check],
+    ) -> None:
+        self.server, self.now = server, now
+        self.lives: dict[str, Life] = {}
+        self.broken: list[str] = []
+        self.newest = 0
+        """Version of the newest change that is no renewal of a lease."""
+        self._checks = checks
+        server.listeners.append(self._heard)
+        server.askers.append(self._asked)
+
+    def life(self, uid: str) -> Life:
+        return self.lives.setdefault(uid, Life(uid))
+
+    def pods_of(self, uid: str) -> list[Manifest]:
+        """All pods that were made for a job, but for those that a user has taken out of the operator's
+        hands by taking the labels off that it watches by (as one does with a ReplicaSet's)."""
+        return [
+            item
+            for item in self.server.objects.values()
+            if item["kind"] == "Pod" and owner_of(item) == uid and selects(naming.CHILD_SELECTOR, item)
+        ]
+
+    def _asked(self, actor: str, what: str) -> None:
+        """With several replicas: who asks for a write, granted or not, has the lease, and nobody else has
+        taken it since."""
+        lease = self.server.objects.get(("coordination.k8s.io/v1", "Lease", *LEASE))
+        holder = (lease or {}).get("spec", {}).get("holderIdentity")
+        if holder and holder != actor and " Lease " not in what:
+            self.broken.append(f"only_the_holder_writes: {actor} asks to {what} while {holder} has the lease")
+
+    def _heard(self, change: Change) -> None:
+        item = change.object
+        if item["kind"] == "Lease":
+            return
+        self.newest = change.version
+        uid = item["metadata"]["uid"]
+        if (item["apiVersion"], item["kind"]) == (API_VERSION, "TrainingJob"):
+            self._note_job(self.life(uid), change)
+        for check in self._checks:
+            sentence = check(self, change)
+            if sentence is not None:
+                self.broken.append(f"{check.__name__} at {change.at:.3f} by {change.actor}: {sentence}")
+        if item["kind"] == "Pod" and change.before is None:
+            task = task_of(item)
+            self.life(owner_of(item)).tasks.setdefault(task["attempt"], task)
+
+    def _note_job(self, life: Life, change: Change) -> None:
+        if change.after is None:
+            life.gone = True
+            return
+        meta, status = change.after["metadata"], change.after.get("status") or {}
+        life.specs[meta["generation"]] = change.after["spec"]
+        life.limit = max(life.limit, change.after["spec"].get("backoffLimit", 3))
+        attempt = status.get("attempt", 0)
+        if attempt and attempt not in life.begun:
+            life.begun[attempt] = status.get("observedGeneration", 1)
+            life.fingerprints[attempt] = status.get("fingerprint", "")
+
+
+Check = Callable[[History, Change], str | None]
+"""Called after each write with the change; returns what is broken by it."""
+
+
+def status_of(manifest: Manifest | None) -> Manifest:
+    return dict((manifest or {}).get("status") or {})
+
+
+def owner_of(manifest: Manifest) -> str:
+    """uid of the owner, which no user edits here."""
+    return next((str(found["uid"]) for found in manifest["metadata"].get("ownerReferences", [])), "")
+
+
+def attempt_of(pod: Manifest) -> int:
+    """By its name, which nobody can edit."""
+    return int(pod["metadata"]["name"].rsplit("-", 2)[1])
+
+
+def live(pod: Manifest) -> bool:
+    """Its process may still run."""
+    return pod["status"]["phase"] not in FINAL_POD_PHASES
+
+
+def task_of(pod: Manifest) -> Manifest:
+    """What its container is told to do."""
+    env = pod["spec"]["containers"][0]["env"]
+    found: Manifest = json.loads(next(e["value"] for e in env if e["name"] == TASK_ENV))
+    return found
+
+
+def is_job(change: Change) -> bool:
+    return change.kind == (API_VERSION, "TrainingJob")
+
+
+def is_new_pod(change: Change) -> bool:
+    return change.object["kind"] == "Pod" and change.before is None
+
+
+def by_operator(change: Change) -> bool:
+    return change.actor.startswith("operator")
+
+
+def uid_label(manifest: Manifest) -> str | None:
+    found = (manifest["metadata"].get("labels") or {}).get(naming.UID_LABEL)
+    return None if found is None else str(found)

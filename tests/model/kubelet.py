@@ -1,0 +1,127 @@
+"""The rest of the cluster: scheduler, kubelets, garbage collector. Each step is asked for by the checker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from modelyard_algorithms.contract.report import PEER_LOST, TERMINATED
+from modelyard_operator.plan import Manifest, Ref, parse_time, timestamp
+from tests.model.apiserver import FINAL_POD_PHASES, ApiServer
+
+NODES = ("node-a", "node-b")
+RESULT = {"digest": "sha256:" + "0" * 64, "bytes": 1, "metrics": {}, "epoch": 1, "step": 1}
+ENDS: dict[str, tuple[int, dict[str, Any] | None]] = {
+    "succeeds": (0, {"reason": "Succeeded", "result": RESULT}),
+    "succeeds without a result": (0, None),
+    "crashes": (1, {"reason": "TrainingError", "message": "a bug"}),
+    "is killed": (137, None),
+    "finds bad data": (64, {"reason": "InvalidData", "message": "no images", "retriable": False}),
+    "loses a peer": (1, {"reason": PEER_LOST, "message": "another rank is gone"}),
+}
+"""How a container ends: exit code, and its last words."""
+
+
+class Kubelet:
+    """Acts on pods as their nodes would."""
+
+    def __init__(self, server: ApiServer, now: Callable[[], datetime]) -> None:
+        self._server, self._now = server, now
+        self.lost: set[str] = set()
+        """Nodes that nobody reaches: their pods neither end nor go."""
+        self.gone_uids: set[str] = set()
+
+    def pods(self) -> list[Manifest]:
+        return self._server.all("v1", "Pod")
+
+    def run(self, pod: Manifest) -> None:
+        """Schedule it and start its container."""
+        if pod["status"]["phase"] != "Pending" or "deletionTimestamp" in pod["metadata"]:
+            return
+        free = [node for node in NODES if node not in self.lost]
+        if not pod["spec"].get("nodeName"):
+            node = free[len(pod["metadata"]["name"]) % len(free)]
+            pod = self._patch(pod, {"spec": {"nodeName": node}})
+        if pod["spec"]["nodeName"] in self.lost:
+            return
+        running = {"running": {"startedAt": timestamp(self._now())}}
+        self._patch(pod, {"status": {"phase": "Running", "containerStatuses": [{"state": running}]}})
+
+    def end(self, pod: Manifest, how: str) -> None:
+        """Its container ends."""
+        if pod["status"]["phase"] != "Running" or pod["spec"]["nodeName"] in self.lost:
+            return
+        code, words = ENDS[how]
+        self._ended(pod, code, words)
+
+    def evict(self, pod: Manifest) -> None:
+        """The node runs out of memory, or a pod of a higher priority needs its place."""
+        if pod["status"]["phase"] in FINAL_POD_PHASES or pod["spec"].get("nodeName") in self.lost:
+            return
+        target = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
+        self._patch(pod, {"status": {"conditions": [target]}})
+        self._server.delete("kubelet", Ref.of(pod))
+
+    def lose(self, node: str) -> None:
+        """The node is cut off."""
+        if len(self.lost) + 1 < len(NODES):
+            self.lost.add(node)
+
+    def taint(self) -> None:
+        """Pods of lost nodes are deleted by the taint manager; nobody confirms it."""
+        for pod in self.pods():
+            if pod["spec"].get("nodeName") in self.lost and "deletionTimestamp" not in pod["metadata"]:
+                target = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
+                self._patch(pod, {"status": {"conditions": [target]}})
+                self._server.delete("kubelet", Ref.of(pod))
+
+    def find(self) -> None:
+        """The lost nodes are back."""
+        self.lost.clear()
+
+    def reap(self) -> None:
+        """Pods that are to go end, and go, as soon as their kubelet hears of it."""
+        for pod in self.pods():
+            if "deletionTimestamp" not in pod["metadata"] or pod["spec"].get("nodeName") in self.lost:
+                continue
+            if pod["status"]["phase"] not in FINAL_POD_PHASES:
+                self._ended(pod, 143, {"reason": TERMINATED, "message": "SIGTERM"})
+            self._server.delete("kubelet", Ref.of(pod), grace_seconds=0)
+
+    def collect(self) -> None:
+        """Garbage: objects all of whose owners are gone."""
+        alive = {item["metadata"]["uid"] for item in self._server.objects.values()}
+        for item in list(self._server.objects.values()):
+            owners = item["metadata"].get("ownerReferences", [])
+            if owners and not any(owner["uid"] in alive for owner in owners):
+                self._server.delete("collector", Ref.of(item))
+
+    def step(self) -> None:
+        """Everything that is due by itself, in a cluster that is well."""
+        self.collect()
+        self.reap()
+        for pod in self.pods():
+            self.run(pod)
+
+    def _ended(self, pod: Manifest, code: int, words: dict[str, Any] | None) -> None:
+        ended = {
+            "exitCode": code,
+            "reason": "Completed" if code == 0 else "Error",
+            "message": json.dumps(words) if words is not None else "",
+            "finishedAt": timestamp(self._now()),
+        }
+        phase = "Succeeded" if code == 0 else "Failed"
+        self._patch(
+            pod, {"status": {"phase": phase, "containerStatuses": [{"state": {"terminated": ended}}]}}
+        )
+
+    def _patch(self, pod: Manifest, patch: Manifest) -> Manifest:
+        return self._server.patch("kubelet", Ref.of(pod), patch)
+
+
+def lost_for_good(pod: Manifest, now: datetime, seconds: float) -> bool:
+    """Whether its deletion is so old that its node must be gone."""
+    deleted = pod["metadata"].get("deletionTimestamp")
+    return deleted is not None and (now - parse_time(deleted)).total_seconds() > seconds

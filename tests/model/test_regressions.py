@@ -1,0 +1,102 @@
+"""Interleavings that the checker has found and that once ended badly, as it printed them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from modelyard_operator import naming
+from tests.model.history import status_of
+from tests.model.machine import TrainingJobs
+
+
+@pytest.fixture
+def state() -> Iterator[TrainingJobs]:
+    """A checker whose steps the test takes itself; at the end all must be well."""
+    found = TrainingJobs()
+    yield found
+    found.teardown()
+
+
+def test_a_pod_without_its_owners_uid_is_still_the_owners(state: TrainingJobs) -> None:
+    """It counted as deleted: the next attempt began while it ran on."""
+    state.begin(spec={"suspend": False}, workers=1)
+    state.all_is_well_for_a_while()
+    state.somebody_edits_a_pods_labels(label=naming.UID_LABEL, value=None, which=0)
+    state.nothing_is_broken()
+
+
+def test_a_pod_without_its_owners_name_still_wakes_the_owner(state: TrainingJobs) -> None:
+    """Nobody was told of it any more: the job stayed in Starting for ever."""
+    state.begin(spec={"suspend": False}, workers=1)
+    state.somebody_edits_a_pods_labels(label=naming.NAME_LABEL, value=None, which=0)
+
+
+def test_a_pod_whose_rank_is_no_number(state: TrainingJobs) -> None:
+    """The plan raised, and nobody looked after the gang any more."""
+    state.begin(spec={"suspend": False}, workers=2)
+    state.all_is_well_for_a_while()
+    state.somebody_edits_a_pods_labels(label=naming.RANK_LABEL, value="other", which=0)
+    state.a_pod_ends(how="crashes", which=1)
+    state.nothing_is_broken()
+
+
+def test_a_starting_pod_without_the_label_that_the_watch_selects_by(state: TrainingJobs) -> None:
+    """It was found by its name again and again, and never seen to run: requests without end."""
+    state.begin(spec={"suspend": False}, workers=1)
+    state.history_is_compacted()
+    state.a_worker_reports(late=False, name="a", step=0)
+    state.somebody_edits_a_pods_labels(label=naming.KIND_LABEL, value=None, which=0)
+    state.a_worker_reports(late=False, name="a", step=0)
+
+
+@pytest.mark.parametrize("edit", [{}, {"workers": 1}])
+def test_a_pod_that_cannot_be_made_again_says_why(state: TrainingJobs, edit: dict[str, int]) -> None:
+    """With its Dataset deleted meanwhile the job rested in Starting and said only "starting"; with an
+    edit besides, that the attempt goes on, which it could not."""
+    state.begin(spec={"suspend": False}, workers=2)
+    state.somebody_deletes_a_dataset(name="d")
+    state.a_pod_is_evicted(which=0)
+    state.somebody_edits(name="a", spec=edit)
+    state.all_is_well_for_a_while()
+    assert "lacks pods" in status_of(state.world.find("TrainingJob", "a"))["message"]
+    assert "Dataset 'd'" in status_of(state.world.find("TrainingJob", "a"))["message"]
+
+
+@pytest.mark.parametrize("pause", [[{"suspend": True}, {"suspend": False}], [{"workers": 2}]])
+def test_a_new_version_of_the_dataset_costs_no_checkpoint(
+    state: TrainingJobs, pause: list[dict[str, bool | int]]
+) -> None:
+    """A suspended job, and one that got another worker, took the new version, and so began anew."""
+    state.begin(spec={"suspend": False}, workers=1)
+    state.all_is_well_for_a_while()
+    state.a_dataset_changes(name="d", version="2")
+    for spec in pause:
+        state.somebody_edits(name="a", spec=spec)
+        state.all_is_well_for_a_while()
+    assert status_of(state.world.find("TrainingJob", "a"))["attempt"] == 2
+
+
+def test_a_clock_that_was_an_hour_behind(state: TrainingJobs) -> None:
+    """What was reckoned by it waited for an hour after the clock was right again."""
+    state.begin(spec={"ttlSecondsAfterFinished": 0}, workers=1)
+    state.all_is_well_for_a_while()
+    state.a_gang_succeeds(name="a")
+    state.the_clock_jumps(seconds=-3600.0)
+    state.time_passes(seconds=1.0)
+    state.all_is_well_for_a_while()
+    assert state.world.find("TrainingJob", "a") is None
+
+
+def test_a_clock_that_is_put_back_during_a_back_off(state: TrainingJobs) -> None:
+    """The next attempt waited until the clock had caught up."""
+    state.begin(spec={"suspend": False}, workers=1)
+    state.all_is_well_for_a_while()
+    state.world.clock_error = 3600.0
+    state.a_pod_ends(how="crashes", which=0)
+    state.time_passes(seconds=1.0)
+    state.world.clock_error = 0.0
+    for _ in range(10):
+        state.the_cluster_works(seconds=3.0)
+    assert status_of(state.world.find("TrainingJob", "a"))["phase"] == "Running"

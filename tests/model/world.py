@@ -1,0 +1,195 @@
+"""A whole cluster on a virtual clock: API server, kubelets, replicas of the operator, and its users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.engine.loop import LONGEST_WAIT
+from modelyard_operator.plan import Manifest, Plan, Ref
+from modelyard_operator.reconcile import training_job
+from modelyard_operator.reconcile.controller import Controller
+from tests.model.always import ALWAYS
+from tests.model.apiserver import ApiServer
+from tests.model.history import Check, History
+from tests.model.kubelet import Kubelet
+from tests.model.quiet import QUIET
+from tests.model.replica import Replica
+from tests.model.virtual_time import START, VirtualLoop
+
+NAMESPACE = "ns"
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=START)
+CONTROLLERS: Mapping[str, Controller] = {
+    "TrainingJob": training_job.CONTROLLER,
+    "Dataset": Controller("Dataset", "datasets", lambda _: Plan(), lambda _: []),
+}
+"""Datasets are what the checker says they are."""
+
+RESTS_AFTER = 650.0
+"""Seconds without a request after which nothing is waiting for anything any more: longer than the
+longest back-off."""
+LONGEST_WAY_TO_REST = 4 * 3600.0
+
+
+class BrokenInvariantError(AssertionError):
+    """One or more invariants do not hold."""
+
+
+class World:
+    """See the module."""
+
+    def __init__(
+        self,
+        replicas: int = 1,
+        *,
+        checks: Sequence[Check] = ALWAYS,
+        controllers: Mapping[str, Controller] = CONTROLLERS,
+    ) -> None:
+        self.loop = VirtualLoop()
+        self.clock_error = 0.0
+        """Seconds that the operators' wall clock is ahead of everybody else's."""
+        self.server = ApiServer(self.loop.time, self.now)
+        self.history = History(self.server, self.now, checks)
+        self.kubelet = Kubelet(self.server, self.now)
+        self.purged: list[str] = []
+        self._started, self._controllers = 0, controllers
+        self._elects = replicas > 1
+        self.replicas = [self._replica() for _ in range(replicas)]
+        self.requests = 0
+        """Of replicas that are dead by now."""
+
+    def now(self) -> datetime:
+        return EPOCH + timedelta(seconds=self.loop.time())
+
+    def operators_now(self) -> datetime:
+        return self.now() + timedelta(seconds=self.clock_error)
+
+    # What users do.
+    def create(self, kind: str, name: str, spec: Manifest, namespace: str = NAMESPACE) -> Manifest:
+        meta = {"name": name, "namespace": namespace}
+        return self.server.create(
+            "user", {"apiVersion": API_VERSION, "kind": kind, "metadata": meta, "spec": spec}
+        )
+
+    def find(self, kind: str, name: str) -> Manifest | None:
+        return self.server.find(Ref(API_VERSION, kind, NAMESPACE, name))
+
+    def edit(self, kind: str, name: str, **spec: Any) -> None:
+        if self.find(kind, name) is not None:
+            self.server.patch("user", Ref(API_VERSION, kind, NAMESPACE, name), {"spec": spec})
+
+    def set_dataset(self, name: str, version: str | None, namespace: str = NAMESPACE) -> None:
+        """A Dataset that is ready in this version, or being read."""
+        ref = Ref(API_VERSION, "Dataset", namespace, name)
+        if self.server.find(ref) is None:
+            self.create("Dataset", name, {"source": {"objectStore": {"prefix": f"{name}/"}}}, namespace)
+        digest = None if version is None else "sha256:" + version * 64
+        status = {"phase": "Processing" if version is None else "Ready", "version": digest}
+        self.server.patch("user", ref, {"status": status}, subresource="status")
+
+    def delete(self, kind: str, name: str, api_version: str = API_VERSION, **options: Any) -> None:
+        ref = Ref(api_version, kind, NAMESPACE, name)
+        if self.server.find(ref) is not None:
+            self.server.delete("user", ref, **options)
+
+    # What becomes of operators.
+    def kill(self, index: int) -> None:
+        """kill -9, and the next process."""
+        self.replicas[index].die()
+        self.revive()
+
+    def revive(self) -> None:
+        for index, replica in enumerate(self.replicas):
+            if not replica.alive:
+                self.requests += len(replica.requests)
+                self.replicas[index] = self._replica()
+
+    def _replica(self) -> Replica:
+        self._started += 1
+        identity = f"operator-{self._started}"
+
+        async def made() -> Replica:
+            found = Replica(
+                self.server,
+                self._controllers,
+                identity=identity,
+                now=self.operators_now,
+                purge=self.purged.append,
+                elects=self._elects,
+            )
+            found.start()
+            return found
+
+        return self.loop.finish(made())
+
+    # Time.
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, and see to it that nothing broke meanwhile."""
+        self.loop.pass_time(seconds)
+        self.check_always()
+
+    def within(self, work: Callable[[], None]) -> None:
+        """Do something on the event loop."""
+
+        async def done() -> None:
+            work()
+
+        self.loop.finish(done())
+
+    def check_always(self) -> None:
+        if self.history.broken:
+            raise BrokenInvariantError("\n".join(self.history.broken))
+
+    def sent(self) -> int:
+        """Requests of all operators so far, without those for the lease."""
+        return self.requests + sum(len(replica.requests) for replica in self.replicas)
+
+    def rest(self) -> None:
+        """Everything heals, clocks too, and calms down; then everything must be as it should be.
+
+        Raises:
+            BrokenInvariantError: it is not, or it never comes to rest.
+        """
+        self.revive()
+        self.kubelet.find()
+        for replica in self.replicas:
+            replica.wire.heal()
+        began = quiet_since = self.loop.time()
+        rests_after = RESTS_AFTER + (LONGEST_WAIT if self.clock_error < 0 else 0.0)
+        self.clock_error = 0.0
+        before = (self.sent(), self._version())
+        while self.loop.time() - quiet_since < rests_after:
+            self.kubelet.step()
+            busy = self.loop.time() - quiet_since < 5
+            self.pass_time(0.5 if busy else 20.0)
+            after = (self.sent(), self._version())
+            if after != before:
+                before, quiet_since = after, self.loop.time()
+            if self.loop.time() - began > LONGEST_WAY_TO_REST:
+                newest = [line for replica in self.replicas for line in replica.requests[-10:]]
+                raise BrokenInvariantError(f"no rest; the newest requests: {newest}")
+        found = [f"{check.__name__}: {said}" for check in QUIET if (said := check(self.history)) is not None]
+        if found:
+            raise BrokenInvariantError("\n".join(found))
+
+    def _version(self) -> int:
+        """Of the newest change that is no renewal of the lease."""
+        return self.history.newest
+
+    def close(self) -> None:
+        for replica in self.replicas:
+            replica.die()
+        self.loop.shut()
+
+
+def job_spec(**fields: Any) -> Manifest:
+    """A small job on Dataset "d"."""
+    spec: Manifest = {
+        "algorithm": "image-classification",
+        "hyperparameters": {"epochs": 1},
+        "datasets": [{"channel": "train", "dataset": "d"}],
+        "stallTimeoutSeconds": 86400,
+    }
+    return spec | fields

@@ -1,0 +1,98 @@
+"""``kubectl port-forward`` that is opened again when what it led to has gone."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import threading
+from types import TracebackType
+from typing import Self
+
+from tests.support.cluster import Cluster
+from tests.support.waiting import eventually
+
+OPEN_SECONDS = 60.0
+_LISTENS = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+
+
+class PortForward:
+    """A way to a Service's port through the API server; works with every cluster."""
+
+    def __init__(self, cluster: Cluster, namespace: str, service: str, port: int) -> None:
+        self._cluster = cluster
+        self._target = (namespace, service, port)
+        self._process: subprocess.Popen[str] | None = None
+        self._said: list[str] = []
+        self._reader: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def address(self) -> str:
+        """host:port on this machine; opens the way, or opens it again.
+
+        Raises:
+            AssertionError: nothing behind the Service can be reached within a minute.
+        """
+        return eventually(
+            self._working,
+            f"a port-forward to {'/'.join(map(str, self._target))}",
+            timeout=OPEN_SECONDS,
+            diagnose=lambda: "\n".join(self._said[-10:]),
+        )
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            if self._reader is not None:
+                self._reader.join(10)
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            self._process = None
+
+    def _working(self) -> str | None:
+        if self._process is None or self._process.poll() is not None or self._lost():
+            self.close()
+            self._open()
+        listening = [match[1] for match in map(_LISTENS.search, self._said) if match]
+        if not listening:
+            return None
+        with socket.socket() as probe:
+            probe.settimeout(2)
+            if probe.connect_ex(("127.0.0.1", int(listening[0]))):
+                return None
+        return f"127.0.0.1:{listening[0]}"
+
+    def _lost(self) -> bool:
+        return any("lost connection" in line or "error" in line.lower() for line in self._said)
+
+    def _open(self) -> None:
+        namespace, service, port = self._target
+        command = ["kubectl", f"--kubeconfig={self._cluster.kubeconfig}", f"--namespace={namespace}"]
+        command += ["port-forward", "--address=127.0.0.1", f"service/{service}", f":{port}"]
+        said: list[str] = []
+        self._said = said
+        self._process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self._cluster.environment,
+        )
+        stream = self._process.stdout
+        assert stream is not None
+
+        def read() -> None:
+            for line in stream:
+                said.append(line.rstrip())
+
+        self._reader = threading.Thread(target=read, daemon=True, name="port-forward")
+        self._reader.start()

@@ -1,0 +1,98 @@
+"""From a prefetched file to tensors."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from modelyard_algorithms.contract.manifest import DatasetSummary
+from modelyard_algorithms.failure import WorkloadError
+from modelyard_algorithms.image_classification import data
+from modelyard_algorithms.runtime.prefetch import Piece
+
+Encoded = Callable[..., bytes]
+
+
+def _images(
+    tmp_path: Path,
+    files: list[tuple[str, bytes]],
+    shape: tuple[int, int, int] = (1, 8, 8),
+    budget: int = 10**6,
+) -> data.Images:
+    path = tmp_path / "train.bin"
+    pieces, offset = [], 0
+    for number, (label, content) in enumerate(files):
+        pieces.append(Piece(key=f"{label}/{number}.png", label=label, offset=offset, size=len(content)))
+        offset += len(content)
+    path.write_bytes(b"".join(content for _, content in files))
+    return data.Images(pieces, path, ["a", "b"], shape, budget)
+
+
+def test_images_are_the_same_decoded_once_or_at_each_use(tmp_path: Path, encoded: Encoded) -> None:
+    files = [("ab"[number % 2], encoded(colour=10 * number)) for number in range(20)]
+    once, lazily = _images(tmp_path, files), _images(tmp_path, files, budget=0)
+    some = torch.tensor([3, 0, 19])
+    assert torch.equal(once.pixels(some), lazily.pixels(some))
+    assert once.pixels(some)[:, 0, 0, 0].tolist() == [30, 0, 190]
+    assert once.classes_n.tolist() == [0, 1] * 10
+    assert len(once) == 20
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_are_brought_to_one_shape(tmp_path: Path, encoded: Encoded, channels: int) -> None:
+    files = [("a", encoded((30, 20))), ("b", encoded((5, 9), "RGB"))]
+    images = _images(tmp_path, files, (channels, 6, 4))
+    assert images.pixels(torch.tensor([0, 1])).shape == (2, channels, 6, 4)
+
+
+def test_a_label_that_training_does_not_have_is_named(tmp_path: Path, encoded: Encoded) -> None:
+    with pytest.raises(WorkloadError, match=r"'c/0.png' has label 'c', which the training data do not have"):
+        _images(tmp_path, [("c", encoded())])
+
+
+def test_a_damaged_image_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WorkloadError, match=r"'a/0.png' is not a PNG"):
+        _images(tmp_path, [("a", b"words")])
+
+
+def test_normalised_pixels_have_mean_0_and_deviation_1(tmp_path: Path, encoded: Encoded) -> None:
+    images = _images(tmp_path, [("a", encoded(colour=colour)) for colour in (0, 50, 100, 200)])
+    preprocessing = data.preprocessing_of(images)
+    normal = data.normalize(images.pixels(torch.arange(4)), preprocessing)
+    assert normal.mean().item() == pytest.approx(0, abs=1e-5)
+    assert normal.std(correction=0).item() == pytest.approx(1, abs=1e-5)
+
+
+def test_images_of_one_colour_do_not_divide_by_zero(tmp_path: Path, encoded: Encoded) -> None:
+    images = _images(tmp_path, [("a", encoded()), ("b", encoded())])
+    assert data.normalize(images.pixels(torch.arange(2)), data.preprocessing_of(images)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "image_size", "shape"),
+    [
+        (8, 8, 0, (1, 8, 8)),
+        (640, 480, 0, (1, 192, 256)),
+        (640, 480, 64, (1, 64, 64)),
+        (4000, 2, 0, (1, 1, 256)),
+    ],
+)
+def test_the_size_comes_from_the_config_or_the_data(
+    width: int, height: int, image_size: int, shape: tuple[int, int, int]
+) -> None:
+    summary = DatasetSummary(
+        format="ImageFolder",
+        version="v",
+        items=1,
+        bytes=1,
+        labels=[],
+        splits={},
+        width=width,
+        height=height,
+        channels=1,
+        source_endpoint="",
+        source_bucket="",
+        source_prefix="",
+    )
+    assert data.shape_of(summary, image_size) == shape

@@ -1,0 +1,67 @@
+"""An object store in memory, and tasks that name it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from modelyard_algorithms.contract.task import Location
+from modelyard_algorithms.storage import Folder, ObjectInfo, ObjectMissingError, Stores
+
+
+class MemoryStore:
+    """What storage.ObjectStore does, for tests that need no network."""
+
+    endpoint = "http://memory:9000"
+
+    def __init__(self) -> None:
+        self.data: dict[tuple[str, str], bytes] = {}
+        self.written: list[str] = []
+        """Keys in the order in which they were written."""
+        self.fail: Exception | None = None
+        """Raised by every write, where set."""
+        self._lock = threading.Lock()
+
+    def objects(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
+        with self._lock:
+            found = sorted(
+                (key, len(data))
+                for (where, key), data in self.data.items()
+                if where == bucket and key.startswith(prefix)
+            )
+        for key, size in found:
+            yield ObjectInfo(key, size)
+
+    def read(self, bucket: str, key: str) -> bytes:
+        try:
+            return self.data[bucket, key]
+        except KeyError:
+            raise ObjectMissingError(f"there is no object {key!r} in bucket {bucket!r}") from None
+
+    def write(self, bucket: str, key: str, data: bytes, content_type: str = "") -> None:
+        if self.fail:
+            raise self.fail
+        with self._lock:
+            self.data[bucket, key] = data
+            self.written.append(key)
+
+    def delete(self, bucket: str, keys: list[str]) -> None:
+        for key in keys:
+            self.data.pop((bucket, key), None)
+
+    def folder(self, prefix: str = "", bucket: str = "bucket") -> Folder:
+        return Folder(self, bucket, prefix)  # type: ignore[arg-type]
+
+    def stores(self) -> Stores:
+        return MemoryStores(self)  # type: ignore[return-value]
+
+
+class MemoryStores:
+    """storage.Stores of one memory store under every alias."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store: Any = store
+
+    def folder(self, location: Location) -> Folder:
+        return Folder(self._store, location.bucket, location.prefix)

@@ -1,0 +1,125 @@
+"""Reports over real HTTP, to an operator that answers as the test wants."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from modelyard_algorithms.contract.task import Reporting
+from modelyard_algorithms.runtime.reporting import Pace, Reporter
+from tests.support.listener import Listener
+
+
+@pytest.fixture
+def operator() -> Iterator[Listener]:
+    running = Listener()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    path = tmp_path / "token"
+    path.write_text("first\n")
+    return path
+
+
+def _reporter(url: str, token: Path, interval: float = 0.01, repeat: float | None = None) -> Reporter:
+    return Reporter(
+        Reporting(url=url),
+        token,
+        kind="TrainingJob",
+        namespace="demo",
+        name="digits",
+        uid="u",
+        attempt=2,
+        interval=interval,
+        repeat=repeat,
+    )
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_report_tells_who_and_what(operator: Listener, token: Path) -> None:
+    reporter = _reporter(operator.url, token)
+    reporter.update(stage="Training", epoch=1, metrics={"loss": 0.5})
+    reporter.close()
+    authorization, body = operator.received[-1]
+    assert authorization == "Bearer first"
+    assert body["path"] == "/v1/reports"
+    assert (body["kind"], body["namespace"], body["name"], body["attempt"]) == (
+        "TrainingJob",
+        "demo",
+        "digits",
+        2,
+    )
+    assert (body["stage"], body["epoch"], body["metrics"]) == ("Training", 1, {"loss": 0.5})
+    assert body["time"].endswith("Z")
+
+
+def test_only_the_newest_is_sent_and_not_too_often(operator: Listener, token: Path) -> None:
+    reporter = _reporter(operator.url, token, interval=0.2)
+    for step in range(1000):
+        reporter.update(step=step)
+    reporter.close()
+    assert operator.received[-1][1]["step"] == 999
+    assert len(operator.received) <= 3
+
+
+def test_the_token_is_read_anew(operator: Listener, token: Path) -> None:
+    reporter = _reporter(operator.url, token)
+    reporter.update(step=1)
+    _wait(lambda: len(operator.received) > 0)
+    token.write_text("second")
+    reporter.update(step=2)
+    reporter.close()
+    assert operator.received[-1][0] == "Bearer second"
+
+
+def test_an_operator_that_is_busy_is_told_again(operator: Listener, token: Path) -> None:
+    operator.status = 503
+    reporter = _reporter(operator.url, token)
+    reporter.update(step=1)
+    _wait(lambda: len(operator.received) > 1)
+    operator.status = 200
+    reporter.close()
+    assert operator.received[-1][1]["step"] == 1
+
+
+def test_what_is_unchanged_is_sent_again_where_that_is_asked_for(operator: Listener, token: Path) -> None:
+    reporter = _reporter(operator.url, token, repeat=0.05)
+    reporter.update(step=1)
+    _wait(lambda: len(operator.received) > 2)
+    reporter.close()
+    assert {body["step"] for _, body in operator.received} == {1}
+
+
+def test_nobody_there_is_no_error_and_costs_no_time(token: Path) -> None:
+    reporter = _reporter("http://127.0.0.1:9", token)
+    start = time.monotonic()
+    reporter.update(step=1)
+    assert time.monotonic() - start < 0.1
+    reporter.close()
+
+
+def test_a_missing_token_is_no_error(operator: Listener, tmp_path: Path) -> None:
+    reporter = _reporter(operator.url, tmp_path / "none")
+    reporter.update(step=1)
+    reporter.close()
+    assert operator.received == []
+
+
+def test_pace_tells_share_and_time_left() -> None:
+    pace = Pace(total=100, done=50)
+    assert pace.percent(75) == 75.0
+    assert pace.seconds_left(50) is None
+    time.sleep(0.05)
+    left = pace.seconds_left(75)
+    assert left is not None
+    assert left >= 0

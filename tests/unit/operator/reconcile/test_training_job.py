@@ -1,0 +1,400 @@
+"""A TrainingJob's life, as sentences."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from modelyard_algorithms.contract.report import Outcome, Report
+from modelyard_operator import naming
+from modelyard_operator.plan import Ref
+from modelyard_operator.reconcile.training_job import CONTROLLER, plan, references
+from tests.support.simulated import PLATFORM, Simulation
+
+VERSION = "sha256:" + "ab" * 32
+DATASET = Ref("modelyard.dev/v1alpha1", "Dataset", "team", "digits")
+
+
+def dataset(**status: Any) -> dict[str, Any]:
+    ready = {"phase": "Ready", "version": VERSION, "splits": {"train": 80, "validation": 20}}
+    return {
+        "apiVersion": DATASET.api_version,
+        "kind": "Dataset",
+        "metadata": {"name": "digits", "namespace": "team"},
+        "spec": {"source": {"objectStore": {"bucket": "modelyard", "prefix": "in/"}}},
+        "status": ready | status,
+    }
+
+
+def job(**spec: Any) -> Simulation:
+    manifest = {
+        "apiVersion": "modelyard.dev/v1alpha1",
+        "kind": "TrainingJob",
+        "metadata": {"name": "j", "namespace": "team"},
+        "spec": {
+            "algorithm": "image-classification",
+            "datasets": [{"channel": "train", "dataset": "digits"}],
+            "workers": 2,
+        }
+        | spec,
+    }
+    found = Simulation(plan, manifest)
+    found.references[DATASET] = dataset()
+    return found
+
+
+def running(**spec: Any) -> Simulation:
+    found = job(**spec)
+    found.settle()
+    found.pods_run()
+    found.settle()
+    assert found.status["phase"] == "Running"
+    return found
+
+
+def names(sim: Simulation) -> list[str]:
+    return [pod["metadata"]["name"] for pod in sim.children_of("Pod")]
+
+
+def outcome(reason: str, *, retriable: bool = True, message: str = "because") -> str:
+    return Outcome(reason=reason, message=message, retriable=retriable, log_tail="last line").to_json()
+
+
+SUCCESS = Outcome(
+    reason="Succeeded",
+    result={
+        "digest": "sha256:" + "cd" * 32,
+        "bytes": 9,
+        "metrics": {"validation/accuracy": 0.98},
+        "epoch": 3,
+        "step": 30,
+    },
+).to_json()
+
+
+def report(sim: Simulation, **fields: Any) -> Report:
+    facts = {
+        "kind": "TrainingJob",
+        "namespace": "team",
+        "name": "j",
+        "uid": sim.object["metadata"]["uid"],
+        "attempt": sim.status["attempt"],
+        "stage": "Training",
+        "time": sim.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    return Report.model_validate(facts | fields)
+
+
+def test_a_job_starts_its_gang_and_says_so() -> None:
+    sim = job()
+    first = sim.reconcile()
+    assert first.status_first
+    assert names(sim) == ["j-1-0", "j-1-1"]
+    assert sim.status["phase"] == "Starting"
+    assert sim.status["attempt"] == 1
+    assert sim.status["datasetVersions"] == {"train": VERSION}
+    task = json.loads(sim.children["Pod", "j-1-0"]["spec"]["containers"][0]["env"][0]["value"])
+    assert task["masterAddress"] == "j-1-0.j-workers.team.svc"
+    assert {name: c["split"] for name, c in task["channels"].items()} == {
+        "train": "train",
+        "validation": "validation",
+    }
+    assert {"Service", "Secret"} <= {kind for kind, _ in sim.children}
+
+
+def test_no_secret_stands_in_a_pod() -> None:
+    sim = job()
+    sim.settle()
+    for pod in sim.children_of("Pod"):
+        assert "secret" not in {entry.get("value") for entry in pod["spec"]["containers"][0]["env"]}
+    assert "secret" not in repr(PLATFORM)
+
+
+def test_success_publishes_the_model() -> None:
+    sim = running()
+    sim.pod_ends("j-1-0", 0, SUCCESS)
+    sim.settle()
+    assert sim.status["phase"] == "Running"
+    sim.pod_ends("j-1-1", 0)
+    sim.settle()
+    assert sim.status["phase"] == "Succeeded"
+    assert sim.status["model"]["uri"] == "s3://modelyard/models/team/j-11111111/"
+    assert sim.status["progress"]["headline"] == "val acc 0.98"
+    assert sim.condition("Ready")["status"] == "True"
+    assert sim.events[-1] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        ({"algorithm": "image-clasification"}, "unknown algorithm"),
+        ({"hyperparameters": {"epocs": 3}}, "did you mean 'epochs'"),
+        ({"hyperparameters": {"epochs": "3"}}, "valid integer"),
+        ({"hyperparameters": {"epochs": 0}}, "greater than or equal to 1"),
+    ],
+)
+def test_a_mistake_is_named_and_an_edit_mends_it(edit: dict[str, Any], words: str) -> None:
+    sim = job(**edit)
+    sim.settle()
+    assert sim.status["phase"] == "Invalid"
+    assert words in sim.status["message"]
+    assert sim.condition("Stalled")["status"] == "True"
+    assert names(sim) == []
+    sim.edit(algorithm="image-classification", hyperparameters={"epochs": 2})
+    sim.settle()
+    assert sim.status["phase"] == "Starting"
+
+
+def test_it_waits_for_a_dataset_and_goes_on() -> None:
+    sim = job()
+    sim.references[DATASET] = None
+    sim.settle()
+    assert (sim.status["phase"], sim.condition("Ready")["reason"]) == ("Pending", "DatasetNotFound")
+    assert sim.events == ["DatasetNotFound"]
+    sim.references[DATASET] = dataset(phase="Processing", version=None)
+    sim.settle()
+    assert "Processing" in sim.status["message"]
+    sim.references[DATASET] = dataset(phase="Failed", version=None, message="no images")
+    sim.settle()
+    assert sim.condition("Stalled")["status"] == "True"
+    sim.references[DATASET] = dataset()
+    sim.settle()
+    assert sim.status["phase"] == "Starting"
+
+
+def test_it_waits_for_the_object_stores_credentials() -> None:
+    sim = job()
+    sim.platform = replace(PLATFORM, credentials=None)
+    assert sim.reconcile().requeue_after == 5.0
+    assert names(sim) == []
+
+
+def test_one_dead_worker_restarts_the_whole_gang() -> None:
+    sim = running()
+    sim.pod_ends("j-1-1", 137, "killed\nlast words")
+    sim.reconcile()
+    assert sim.status["phase"] == "Restarting"
+    assert sim.status["failure"]["rank"] == 1
+    assert sim.status["failure"]["exitCode"] == 137
+    assert "last words" in sim.status["failure"]["logTail"]
+    assert names(sim) == []
+    sim.tick(2)
+    sim.settle()
+    assert names(sim) == ["j-2-0", "j-2-1"]
+    assert sim.status["failures"] == 1
+
+
+def test_the_cause_is_the_rank_that_failed_first_not_the_one_that_noticed() -> None:
+    sim = running()
+    sim.pod_ends("j-1-0", 1, outcome("PeerLost"))
+    plan_ = sim.reconcile()
+    assert sim.status["phase"] == "Running"
+    assert plan_.requeue_after is not None
+    assert plan_.requeue_after <= 3.0
+    sim.pod_ends("j-1-1", 137, "", reason="OOMKilled")
+    sim.reconcile()
+    assert sim.status["failure"]["reason"] == "OOMKilled"
+    assert sim.status["failure"]["rank"] == 1
+
+
+def test_an_echo_alone_ends_the_attempt_after_a_moment() -> None:
+    sim = running()
+    sim.pod_ends("j-1-0", 1, outcome("PeerLost"))
+    sim.tick(4)
+    sim.reconcile()
+    assert sim.status["phase"] == "Restarting"
+
+
+def test_bad_data_is_not_tried_again() -> None:
+    sim = running()
+    sim.pod_ends("j-1-0", 64, outcome("InvalidData", retriable=False, message="cat.png is not an image"))
+    sim.settle()
+    assert sim.status["phase"] == "Failed"
+    assert sim.status["message"].startswith("cat.png is not an image")
+    assert names(sim) == ["j-1-0"], "the failed pod stays for its log; the other one is ended"
+
+
+def test_retries_end_at_the_limit_and_failed_is_final() -> None:
+    sim = running(backoffLimit=1)
+    for attempt in (1, 2):
+        sim.pod_ends(f"j-{attempt}-0", 1)
+        sim.reconcile()
+        sim.tick(400)
+        sim.settle()
+        sim.pods_run()
+        sim.settle()
+    assert sim.status["phase"] == "Failed"
+    assert sim.status["failures"] == 2
+    sim.edit(workers=3)
+    sim.settle()
+    assert sim.status["phase"] == "Failed"
+    assert sim.status["observedGeneration"] == 2
+
+
+def test_a_disruption_or_a_deleted_pod_counts_as_no_failure() -> None:
+    sim = running(backoffLimit=0)
+    del sim.children["Pod", "j-1-1"]
+    sim.settle()
+    assert sim.status["failure"]["reason"] == "PodDeleted"
+    assert sim.status["failures"] == 0
+    assert names(sim) == ["j-2-0", "j-2-1"]
+    sim.pods_run()
+    sim.settle()
+    sim.pod_ends("j-2-0", 137)
+    target = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
+    sim.children["Pod", "j-2-0"]["status"]["conditions"] = [target]
+    sim.settle()
+    assert sim.status["failures"] == 0
+    assert sim.status["attempt"] == 3
+
+
+def test_no_attempt_begins_while_a_pod_of_the_last_one_may_still_run() -> None:
+    sim = running()
+    lingering = sim.children["Pod", "j-1-0"]
+    sim.pod_ends("j-1-1", 1)
+    sim.reconcile()
+    lingering["metadata"]["deletionTimestamp"] = sim.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    sim.children["Pod", "j-1-0"] = lingering
+    sim.tick(30)
+    sim.settle()
+    assert sim.status["attempt"] == 1
+    sim.tick(31)
+    sim.settle()
+    assert sim.status["attempt"] == 2, "after a minute its node is taken for lost"
+
+
+def test_suspend_leaves_no_pod_and_resume_is_a_new_attempt() -> None:
+    sim = running()
+    sim.tick(10)
+    sim.edit(suspend=True)
+    sim.settle()
+    assert names(sim) == []
+    assert sim.status["phase"] == "Suspended"
+    assert sim.status["activeSeconds"] == 10
+    sim.tick(1000)
+    sim.settle()
+    assert sim.status["activeSeconds"] == 10
+    sim.edit(suspend=False)
+    sim.settle()
+    assert names(sim) == ["j-2-0", "j-2-1"]
+
+
+def test_an_edit_while_running_restarts_with_the_new_spec() -> None:
+    sim = running()
+    sim.edit(workers=3)
+    sim.settle()
+    assert names(sim) == ["j-2-0", "j-2-1", "j-2-2"]
+    assert sim.status["failures"] == 0
+
+
+def test_a_wrong_edit_while_running_is_said_and_not_used() -> None:
+    sim = running()
+    sim.edit(hyperparameters={"epocs": 1}, workers=5)
+    sim.settle()
+    assert sim.status["phase"] == "Running"
+    assert (
+        "not used" in sim.condition("Stalled")["message"] or "not used" in sim.condition("Ready")["message"]
+    )
+    assert names(sim) == ["j-1-0", "j-1-1"]
+
+
+def test_a_change_of_limits_restarts_nothing() -> None:
+    sim = running()
+    sim.edit(backoffLimit=7, activeDeadlineSeconds=5000, ttlSecondsAfterFinished=60)
+    sim.settle()
+    assert sim.status["attempt"] == 1
+
+
+def test_a_newer_runtime_image_restarts_nothing() -> None:
+    sim = running()
+    sim.platform = replace(PLATFORM, runtime_image="runtime:2")
+    sim.settle()
+    assert sim.status["attempt"] == 1
+
+
+def test_the_deadline_ends_the_job() -> None:
+    sim = running(activeDeadlineSeconds=60)
+    sim.tick(59)
+    assert sim.reconcile().requeue_after == pytest.approx(1)
+    sim.tick(2)
+    sim.settle()
+    assert sim.status["phase"] == "Failed"
+    assert sim.condition("Stalled")["reason"] == "DeadlineExceeded"
+
+
+def test_a_stall_is_a_failure_and_a_heartbeat_is_no_progress() -> None:
+    sim = running(stallTimeoutSeconds=30)
+    for _ in range(4):
+        sim.report = report(sim, epoch=1, epochs=2, step=5, steps=10, percent=50.0)
+        sim.reconcile()
+        sim.tick(10)
+    sim.reconcile()
+    assert sim.status["failure"]["reason"] == "Stalled"
+    assert sim.status["failures"] == 1
+
+
+def test_progress_and_metrics_stand_in_the_status() -> None:
+    sim = running()
+    sim.report = report(
+        sim, epoch=1, epochs=4, step=5, steps=20, percent=25.0, seconds_left=130, metrics={"loss": 0.5}
+    )
+    sim.settle()
+    assert sim.status["progress"]["summary"] == "epoch 1/4, 25 %"
+    assert sim.status["progress"]["timeLeft"] == "2m10s"
+    assert sim.status["metrics"] == {"loss": 0.5}
+    sim.report = report(sim, attempt=0, epoch=3)
+    sim.settle()
+    assert sim.status["progress"]["epoch"] == 1, "reports of another attempt are ignored"
+
+
+def test_ttl_deletes_the_finished_job() -> None:
+    sim = running(ttlSecondsAfterFinished=60, workers=1)
+    sim.pod_ends("j-1-0", 0, SUCCESS)
+    sim.settle()
+    assert sim.reconcile().requeue_after == pytest.approx(60)
+    sim.tick(61)
+    sim.reconcile()
+    assert sim.deleted_self
+
+
+def test_deletion_cleans_the_store_only_where_asked_and_after_the_pods() -> None:
+    sim = running(deletionPolicy="Delete")
+    sim.object["metadata"]["finalizers"] = [naming.FINALIZER]
+    sim.object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert sim.reconcile().finalizer
+    assert names(sim) == []
+    assert sim.purged == []
+    assert not sim.reconcile().finalizer
+    assert sim.purged == ["runs/team/j-11111111/", "models/team/j-11111111/"]
+
+
+def test_trouble_of_a_pending_pod_is_told() -> None:
+    sim = job(workers=1)
+    sim.settle()
+    waiting = {"reason": "ImagePullBackOff", "message": "not found"}
+    sim.set_pod(
+        "j-1-0", phase="Pending", containerStatuses=[{"image": "nope:1", "state": {"waiting": waiting}}]
+    )
+    sim.settle()
+    assert sim.condition("Stalled")["reason"] == "ImagePullFailed"
+    assert "'nope:1'" in sim.status["message"]
+    message = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    sim.set_pod("j-1-0", phase="Pending", conditions=[unschedulable])
+    sim.settle()
+    assert sim.condition("Reconciling")["reason"] == "InsufficientGPU"
+
+
+def test_pods_that_were_never_made_are_made_after_a_crash() -> None:
+    sim = job()
+    sim.settle()
+    sim.children.clear()
+    sim.settle()
+    assert names(sim) == ["j-1-0", "j-1-1"]
+    assert sim.status["attempt"] == 1
+
+
+def test_references_are_the_datasets() -> None:
+    assert references(job().object) == [DATASET]
+    assert CONTROLLER.kind == "TrainingJob"
