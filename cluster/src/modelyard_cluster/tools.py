@@ -52,6 +52,15 @@ def _kubernetes_ldflags() -> str:
     return " ".join(["-s -w", *(f"-X {_KUBERNETES_LABEL}.{key}={value}" for key, value in values.items())])
 
 
+def _helm_ldflags() -> str:
+    # As Helm's own build does: without them `helm template` and `helm lint` take the cluster for 1.20.
+    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+    packages = ("helm.sh/helm/v3/pkg/chartutil", "helm.sh/helm/v3/pkg/lint/rules")
+    values = {"k8sVersionMajor": major, "k8sVersionMinor": minor}
+    flags = [f"-X {package}.{key}={value}" for package in packages for key, value in values.items()]
+    return " ".join(["-s -w", *flags])
+
+
 REGISTRY = Tool(name="registry", title="image registry", programs=("registry",), package=".")
 KUBERNETES = Tool(
     name="kubernetes",
@@ -71,7 +80,7 @@ ETCD = Tool(name="etcd", title="etcd", programs=("server",))
 COREDNS = Tool(name="coredns", title="CoreDNS", programs=("coredns",), package=".")
 PAUSE = Tool(name="pause", title="pause", programs=("pause",), package=".")
 PROVISIONER = Tool(name="provisioner", title="volume provisioner", programs=("provisioner",), package=".")
-HELM = Tool(name="helm", title="Helm", programs=("helm",))
+HELM = Tool(name="helm", title="Helm", programs=("helm",), ldflags=_helm_ldflags())
 KUBECTL = Tool(
     name="kubectl",
     title="kubectl",

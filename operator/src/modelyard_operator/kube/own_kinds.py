@@ -20,7 +20,7 @@ from modelyard_operator import metrics
 from modelyard_operator.kube import kopf_settings
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.credentials import Access
-from modelyard_operator.kube.errors import ApiError
+from modelyard_operator.kube.errors import ApiError, NotFoundError
 from modelyard_operator.kube.resources import Resource
 from modelyard_operator.kube.transport import session
 from modelyard_operator.kube.watch import Sink
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 CENSUS_PERIOD = 300.0
 CENSUS_RETRY = 5.0
+DEFINITIONS_RETRY = 1.0
 
 
 class OwnSink(Sink, Protocol):
@@ -75,6 +76,7 @@ class OwnKinds:
         Raises:
             RuntimeError: kopf has ended by itself.
         """
+        await self._defined()
         scope: dict[str, Any] = (
             {"namespaces": [self._namespace]} if self._namespace is not None else {"clusterwide": True}
         )
@@ -96,6 +98,36 @@ class OwnKinds:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _defined(self) -> None:
+        """Wait until the API server's discovery names every one of our kinds.
+
+        kopf reads discovery when a definition changes and never again; discovery follows a definition
+        some moments later. So kopf, started before, may never come to watch what it then missed.
+        """
+        told = False
+        while True:
+            missing = {kind.plural for kind in self._kinds}
+            for version in {kind.api_version for kind in self._kinds}:
+                try:
+                    found = await self._client.get_path(f"/apis/{version}")
+                except NotFoundError:
+                    continue
+                except ApiError as error:
+                    log.warning("cannot find out which of our definitions are installed: %s", error)
+                    break
+                missing -= {item["name"] for item in found.get("resources", [])}
+            else:
+                # The API server has answered: silence of the watches is no failure of theirs.
+                self._active = dict.fromkeys(self._active, time.monotonic())
+                if not missing:
+                    return
+                if not told:
+                    log.warning(
+                        "waiting for the CustomResourceDefinitions of %s: apply crds/", sorted(missing)
+                    )
+                    told = True
+            await asyncio.sleep(DEFINITIONS_RETRY)
 
     def _registry(self) -> kopf.OperatorRegistry:
         # Not the default registry: that one imports the official client where it is installed.
