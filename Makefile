@@ -125,8 +125,12 @@ lint: venv ## Style, types, layers, and that everything generated is up to date.
 	@$(PYTHON) -m modelyard_operator.api.reference --check
 
 .PHONY: test-unit
-test-unit: venv ## Pure logic, in seconds, and the model checker's first hundreds of interleavings.
-	@$(PYTHON) -m pytest tests/unit tests/model
+test-unit: venv ## Pure logic, in seconds.
+	@$(PYTHON) -m pytest -n 2 tests/unit
+
+.PHONY: test-model
+test-model: venv ## The model checker's first hundreds of interleavings, always the same ones.
+	@$(PYTHON) -m pytest tests/model
 
 .PHONY: model-check
 model-check: venv ## Thousands of other interleavings of the reconcile; new ones each time (SCALE=50).

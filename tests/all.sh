@@ -33,8 +33,9 @@ make venv || failed "the Python environment"
 say "3/6 style, types, layers, generated files"
 make lint || failed "lint"
 
-say "4/6 unit tests"
+say "4/6 unit tests and the model checker"
 make test-unit || failed "unit tests"
+make test-model || failed "the model checker"
 
 say "waiting for the cluster; so far:"
 tail --pid="$cluster" -n +1 -f "$cluster_log" &

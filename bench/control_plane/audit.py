@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ class Count:
         return self.for_jobs.total()
 
 
-def count(requests: list[Request], namespaces: set[str]) -> Count:
+def count(requests: list[Request], namespaces: Set[str]) -> Count:
     """Divide requests by namespace; leases are nobody's job."""
     found = Count(Counter(), Counter(), Counter())
     for request in requests:

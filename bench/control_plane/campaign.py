@@ -11,7 +11,7 @@ from bench.control_plane import nodes
 from bench.control_plane.figures import curve, spread
 from bench.control_plane.loads import CUT_OFF_SECONDS
 from bench.control_plane.settings import Settings
-from bench.control_plane.stage import LOAD, Stage, prepared, say
+from bench.control_plane.stage import LOAD, NOISY, Stage, prepared, say
 from bench.control_plane.subjects import OURS
 from bench.control_plane.subjects.base import Subject
 from bench.control_plane.timeline import Job
@@ -19,6 +19,8 @@ from bench.control_plane.timeline import Job
 SINGLE = 3
 PATIENCE = 300.0
 SETTLE_SECONDS = 3.0
+NEIGHBOUR_RATE = 2.0
+"""Jobs a second of a namespace that has a noisy neighbour."""
 RESTART_SIGNALS = signal.SIGTERM, signal.SIGKILL
 
 Found = dict[str, Any]
@@ -40,6 +42,7 @@ async def measure(settings: Settings, kind: type[Subject]) -> Found:
         )
         found["memory"] = stage.subject.memory()
         if ours:
+            found["neighbour"] = await neighbour(stage)
             await grow(stage, found["growth"])
             found["rest"] = await rest(stage)
             found["restarts"] = await restarts(stage)
@@ -118,6 +121,36 @@ async def steady(stage: Stage, seconds: float) -> Found:
     }
     say(f"    create to pods {found['create_to_pods_seconds']}")
     say(f"    last pod done to status {found['end_to_done_seconds']}")
+    return found
+
+
+async def neighbour(stage: Stage) -> Found:
+    """One namespace sends very many jobs at once; another's few jobs should not notice."""
+    count = stage.settings.noisy
+    say(f"  {count} jobs of one namespace at once, beside {NEIGHBOUR_RATE:g} jobs/s of another")
+    await stage.quiet()
+    meter = stage.meter()
+    flood = asyncio.create_task(stage.load.burst("flood", NOISY, count))
+    few: list[str] = []
+    while not flood.done() or not all(job.has_pods for job in stage.timeline.of(flood.result().names)):
+        sent = await stage.load.stream(f"neighbour-{len(few)}", LOAD, 1, NEIGHBOUR_RATE)
+        few += sent.names
+        await asyncio.sleep(1 / NEIGHBOUR_RATE)
+        if len(few) > PATIENCE * NEIGHBOUR_RATE:
+            break
+    noisy = await flood
+    costs = meter.read()
+    await stage.settle(noisy, PATIENCE)
+    await stage.timeline.until_done(few, PATIENCE)
+    found: Found = {
+        "noisy_jobs": count,
+        "noisy": _times(stage.timeline.of(noisy.names)),
+        "neighbour_jobs": len(few),
+        "neighbour": _times(stage.timeline.of(few)),
+        "costs": costs,
+    }
+    say(f"    noisy namespace, create to pods {found['noisy']['create_to_pods_seconds']}")
+    say(f"    its neighbour, create to pods {found['neighbour']['create_to_pods_seconds']}")
     return found
 
 

@@ -83,6 +83,13 @@ FIGURES = (
         _p99("steady", "end_to_done_seconds"),
     ),
     Figure(
+        "noisy_neighbour_create_to_pods_p99_seconds",
+        "while another namespace sends 2,000 jobs at once: create to pods, p99, s",
+        1.0,
+        lambda found: found["neighbour"]["neighbour"]["create_to_pods_seconds"]["p99"],
+        rivals=False,
+    ),
+    Figure(
         "rest_memory_mb",
         "at rest with finished and running jobs: resident memory, MB",
         300.0,

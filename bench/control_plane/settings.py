@@ -38,6 +38,8 @@ class Settings:
     """Jobs of one measurement of the cost of a job."""
     probe_rate: float = _setting(10.0, "PROBE_RATE")
     """Jobs a second during a probe: always the same load, so that costs can be compared."""
+    noisy: int = _setting(2000, "NOISY")
+    """Jobs that one namespace sends at once while another goes on as always."""
     idle_seconds: float = _setting(60.0, "IDLE_SECONDS")
     """How long the idle operator is watched."""
     restarts: int = _setting(3, "RESTARTS")

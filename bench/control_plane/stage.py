@@ -26,7 +26,9 @@ from bench.control_plane.settings import Settings
 from bench.control_plane.subjects.base import Subject
 from bench.control_plane.timeline import Timeline
 
-LOAD = "load"
+LOAD, NOISY = "load", "noisy"
+MEASURED = frozenset({LOAD, NOISY, nodes.ENDLESS})
+"""Namespaces of the jobs: what an operator asks there counts as its work for them."""
 KNOWN_SECONDS = 45.0
 """The garbage collector learns of new kinds twice a minute; until then it asks for every owner one by one,
 which no cluster does where the kinds are not minutes old."""
@@ -59,7 +61,7 @@ class Stage:
 
     async def requests(self, jobs: int) -> dict[str, Any]:
         """What the subject asked of the API server since the last time, for each of so many jobs."""
-        found = audit.count(await self.audit.take(), {LOAD, nodes.ENDLESS})
+        found = audit.count(await self.audit.take(), MEASURED)
         share = {what: round(number / jobs, 3) for what, number in found.for_jobs.most_common()}
         return {
             "per_job": round(found.total / jobs, 3),
@@ -87,7 +89,7 @@ class Stage:
         await self.audit.skip()
         while time.monotonic() < deadline:
             await asyncio.sleep(QUIET_SECONDS)
-            found = audit.count(await self.audit.take(), {LOAD, nodes.ENDLESS})
+            found = audit.count(await self.audit.take(), MEASURED)
             if not found.total:
                 return
         say(f"  the operator is still at work after {QUIET_PATIENCE:.0f} s")
@@ -164,7 +166,7 @@ async def prepared(settings: Settings, kind: type[Subject]) -> AsyncIterator[Sta
         found = plane.bring_up(folder, kind.users, kind.helpers)
         nodes.bring_up(found, settings.nodes, settings.pod_seconds)
         subject = kind(found)
-        subject.install([LOAD, nodes.ENDLESS])
+        subject.install(sorted(MEASURED))
         installed = time.monotonic()
         subject.start()
         await timeline.start(subject.sights(), folder / "observer.log")

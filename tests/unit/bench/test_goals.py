@@ -19,6 +19,7 @@ def subject(**changes: Any) -> dict[str, Any]:
             "end_to_done_seconds": spread,
             "requests": {"per_job": 10.0},
         },
+        "neighbour": {"neighbour": {"create_to_pods_seconds": spread}},
         "growth": probes,
         "rest": {"memory": {"rss_mb": 200.0}, "idle_cpu_percent": 0.5},
         "restarts": [{"first_reconcile_seconds": 2.0}, {"first_reconcile_seconds": 4.0}],

@@ -90,6 +90,7 @@ def failed_status(found: Verdict, observed: Observed) -> Manifest:
         kept = {
             kind: words for kind, words in kept.items() if kind not in {"Ready", "Reconciling", "Stalled"}
         }
+        status.setdefault("phase", "Pending")
         status["message"] = found.message
         status["observedGeneration"] = observed.generation
     status["conditions"] = conditions.standard(

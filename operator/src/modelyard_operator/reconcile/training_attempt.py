@@ -102,6 +102,8 @@ def _going_on(state: State, inputs: Inputs, pods: dict[int, Manifest], missing: 
     return Plan(
         finalizer=state.keeps_finalizer,
         status=status,
+        # The attempt's first look deletes them; one that a crash cut off has not.
+        delete=state.deletions(state.other_pods()),
         create=create,
         apply=_shared(state),
         events=events,

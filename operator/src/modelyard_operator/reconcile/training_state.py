@@ -66,11 +66,19 @@ class State:
         """rank -> pod of the current attempt, without those that are being deleted. By name: labels are
         anybody's to edit."""
         alive = {str(pod["metadata"]["name"]): pod for pod in self.pods if not pod_state.terminating(pod)}
-        names = {
-            rank: naming.worker_pod(self.observed.name, self.attempt, rank)
+        return {rank: alive[name] for name, rank in self._attempt_ranks().items() if name in alive}
+
+    def other_pods(self) -> list[Manifest]:
+        """Pods that are none of the current attempt's."""
+        ours = self._attempt_ranks()
+        return [pod for pod in self.pods if pod["metadata"]["name"] not in ours]
+
+    def _attempt_ranks(self) -> dict[str, int]:
+        """Name of each pod of the current attempt -> its rank."""
+        return {
+            naming.worker_pod(self.observed.name, self.attempt, rank): rank
             for rank in range(self.attempt_workers)
         }
-        return {rank: alive[name] for rank, name in names.items() if name in alive}
 
     def live_pods(self) -> list[Manifest]:
         """Pods, of any attempt, whose processes may still run."""

@@ -1,5 +1,6 @@
 """A TrainingJob's life, as sentences."""
 
+import copy
 import json
 from dataclasses import replace
 from typing import Any
@@ -393,6 +394,21 @@ def test_pods_that_were_never_made_are_made_after_a_crash() -> None:
     sim.settle()
     assert names(sim) == ["j-1-0", "j-1-1"]
     assert sim.status["attempt"] == 1
+
+
+def test_what_a_crash_left_of_an_attempt_is_deleted_by_the_next() -> None:
+    sim = running()
+    left = copy.deepcopy(sim.children["Pod", "j-1-0"])
+    sim.pod_ends("j-1-1", 1)
+    sim.settle()
+    sim.tick(60)
+    sim.settle()
+    assert names(sim) == ["j-2-0", "j-2-1"]
+    left["status"] = {"phase": "Failed"}
+    sim.children["Pod", "j-1-0"] = left
+    sim.settle()
+    assert names(sim) == ["j-2-0", "j-2-1"]
+    assert sim.status["attempt"] == 2
 
 
 def test_references_are_the_datasets() -> None:
