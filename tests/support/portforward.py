@@ -9,7 +9,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from tests.support.cluster import Cluster
+from tests.support.cluster import POD, SERVICE, Cluster, Object
 from tests.support.waiting import eventually
 
 OPEN_SECONDS = 60.0
@@ -61,7 +61,10 @@ class PortForward:
     def _working(self) -> str | None:
         if self._process is None or self._process.poll() is not None or self._lost():
             self.close()
-            self._open()
+            pod = self._pod()
+            if pod is None:
+                return None
+            self._open(*pod)
         listening = [match[1] for match in map(_LISTENS.search, self._said) if match]
         if not listening:
             return None
@@ -74,10 +77,25 @@ class PortForward:
     def _lost(self) -> bool:
         return any("lost connection" in line or "error" in line.lower() for line in self._said)
 
-    def _open(self) -> None:
-        namespace, service, port = self._target
+    def _pod(self) -> tuple[str, int] | None:
+        """A ready pod behind the Service, and its port. Not kubectl's choice: that may be one that goes."""
+        namespace, name, port = self._target
+        service = self._cluster.get(SERVICE, name, namespace)
+        if service is None:
+            return None
+        selector = ",".join(f"{key}={value}" for key, value in service["spec"]["selector"].items())
+        staying = [pod for pod in self._cluster.list(POD, namespace, selector) if _stays(pod)]
+        if not staying:
+            return None
+        newest = max(staying, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+        ports = {found["port"]: found.get("targetPort", port) for found in service["spec"]["ports"]}
+        target = ports[port]
+        return newest["metadata"]["name"], target if isinstance(target, int) else _port(newest, target)
+
+    def _open(self, pod: str, port: int) -> None:
+        namespace, _, _ = self._target
         command = ["kubectl", f"--kubeconfig={self._cluster.kubeconfig}", f"--namespace={namespace}"]
-        command += ["port-forward", "--address=127.0.0.1", f"service/{service}", f":{port}"]
+        command += ["port-forward", "--address=127.0.0.1", f"pod/{pod}", f":{port}"]
         said: list[str] = []
         self._said = said
         self._process = subprocess.Popen(
@@ -96,3 +114,16 @@ class PortForward:
 
         self._reader = threading.Thread(target=read, daemon=True, name="port-forward")
         self._reader.start()
+
+
+def _stays(pod: Object) -> bool:
+    """Ready, and not being deleted."""
+    conditions = pod["status"].get("conditions", [])
+    ready = any(found["type"] == "Ready" and found["status"] == "True" for found in conditions)
+    return ready and "deletionTimestamp" not in pod["metadata"]
+
+
+def _port(pod: Object, name: str) -> int:
+    """The number of a container's port."""
+    ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", [])]
+    return next(int(port["containerPort"]) for port in ports if port.get("name") == name)

@@ -18,6 +18,7 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any
 
+import uvloop
 from aiohttp import web
 from pydantic import ValidationError
 
@@ -296,7 +297,7 @@ def main() -> int:
 
 def _run(work: Coroutine[Any, Any, None]) -> int:
     try:
-        asyncio.run(work)
+        uvloop.run(work)
     except LoginError as error:
         log.critical("%s", error)
         return 77

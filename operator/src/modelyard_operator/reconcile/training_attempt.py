@@ -24,8 +24,7 @@ def begin(state: State, inputs: Inputs) -> Plan:
     if state.live_pods() or wait > 0:
         return _await_restart(state, wait)
     attempt = state.attempt + 1
-    workers = f"{state.spec.workers} worker{'s' if state.spec.workers > 1 else ''}"
-    message = f"attempt {attempt}: starting {workers}"
+    message = _starting(attempt, state.spec.workers)
     changes = {
         "attempt": attempt,
         "attemptSpec": inputs.spec_digest,
@@ -123,10 +122,14 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
     phase = "Running" if running or state.status["phase"] == "Running" else "Starting"
     changes = _progress(state)
     summary = (changes.get("progress") or state.status.get("progress") or {}).get("summary")
-    message = f"attempt {state.attempt}: {summary or ('running' if phase == 'Running' else 'starting')}"
+    # The words that the attempt began with: while nothing has happened there is nothing to write.
+    said = _starting(state.attempt, state.attempt_workers)
+    if phase == "Running":
+        said = f"attempt {state.attempt}: running"
+    message = f"attempt {state.attempt}: {summary}" if summary else said
     if phase == "Running" and state.observed.report is not None and state.observed.report.message:
         message = f"{message} ({state.observed.report.message})"
-    reason, said, stalled = phase, f"attempt {state.attempt}: {phase.lower()}", False
+    reason, stalled = phase, False
     trouble = next(filter(None, (pod_state.trouble(pod) for pod in pods.values())), None)
     events = state.events_on_phase(phase, said)
     if trouble is not None and phase == "Starting":
@@ -154,6 +157,10 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
         changes=changes,
     )
     return status, events
+
+
+def _starting(attempt: int, workers: int) -> str:
+    return f"attempt {attempt}: starting {workers} worker{'s' if workers > 1 else ''}"
 
 
 def _progress(state: State) -> Manifest:

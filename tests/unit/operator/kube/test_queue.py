@@ -66,6 +66,24 @@ def test_the_order_within_a_namespace_is_the_order_of_arrival() -> None:
     assert drain(queue) == ["a/b", "a/c", "a/a"]
 
 
+def test_what_is_new_comes_before_what_is_known_but_does_not_starve_it() -> None:
+    queue = WorkQueue()
+    for number in range(2):
+        queue.add(key(f"known{number}"))
+    drain(queue)
+    for number in range(2):
+        queue.add(key(f"known{number}"))
+    for number in range(20):
+        queue.add(key(f"new{number}"))
+    found = drain(queue)
+    assert found.index("a/known0") == 7
+    assert found.index("a/known1") == 15
+    queue.forget(key("known0"))
+    queue.add(key("known1"))
+    queue.add(key("known0"))
+    assert drain(queue) == ["a/known0", "a/known1"], "one that is gone and comes again is new"
+
+
 def test_a_scheduled_key_comes_up_in_its_time() -> None:
     clock = Clock()
     queue = WorkQueue(clock)
