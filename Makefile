@@ -83,7 +83,7 @@ cluster-purge: tools ## Take it down and delete its images, the registry and all
 demo: export MODELYARD_DEMO_STARTED := $(shell date +%s)
 demo: export PYTHONPATH := demo/src
 demo: tools ## From handwritten digits to a served model, with figures (NAMESPACE=modelyard-demo).
-	+@$(TOOL_PYTHON) -m modelyard_demo.start $(if $(NAMESPACE),--namespace $(NAMESPACE))
+	@$(TOOL_PYTHON) -m modelyard_demo.start $(if $(NAMESPACE),--namespace $(NAMESPACE))
 
 .PHONY: install
 install: venv ## Install or upgrade the chart in the cluster, with the images of `make images`.

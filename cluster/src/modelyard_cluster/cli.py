@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"{driver.name}: {problem or 'healthy'}\nkubeconfig: {paths.kubeconfig}")
         return 1 if problem else 0
     with exclusive(paths.lock, _say):
-        choose = detect if options.command == "up" else recorded
+        choose = detect if options.command in {"up", "images"} else recorded
         return _change(options, choose(options.driver, settings, paths), paths)
 
 

@@ -8,6 +8,9 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
 
 from modelyard_demo import chart, kubectl, page, predict, store, telling
 from modelyard_demo import settings as s
@@ -37,6 +40,7 @@ class Demo:
         Raises:
             DemoError: one of them failed.
         """
+        check_names(s.EXAMPLE)
         with self.clock.stage("Install the chart"):
             self._install()
         with self.clock.stage("Make the digits and upload them"):
@@ -146,6 +150,21 @@ class Demo:
 
         uid = str(job["metadata"]["uid"])
         return layout.run_prefix(self.namespace, s.NAME, uid) + layout.METRICS_FILE
+
+
+def check_names(folder: Path) -> None:
+    """The demo follows objects of one name: whoever has changed it in the files hears of it.
+
+    Raises:
+        DemoError: a manifest names its object otherwise.
+    """
+    for file in ("dataset.yaml", "trainingjob.yaml", "deployment.yaml"):
+        found = yaml.safe_load((folder / file).read_text())["metadata"]["name"]
+        if found != s.NAME:
+            raise DemoError(
+                f"examples/digits/{file} names its object {found!r}, and the demo follows {s.NAME!r}: "
+                f"put that name back, and keep {found!r} in a copy of the file"
+            )
 
 
 def _dataset_line(found: Manifest) -> str:

@@ -1,7 +1,7 @@
 """The chart with the images that were built here: installed, or rendered to one file.
 
 python -m modelyard_demo.chart install     into the cluster of KUBECONFIG
-python -m modelyard_demo.chart manifest    to build/modelyard.yaml, for ``kubectl apply -f``
+python -m modelyard_demo.chart manifest    to build/modelyard.yaml, for ``kubectl apply --server-side -f``
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             BUILD.mkdir(exist_ok=True)
             MANIFEST.write_text(render())
-            print(f"{MANIFEST.relative_to(BUILD.parent)} is written: kubectl apply -f it.")
+            print(f"{MANIFEST.relative_to(BUILD.parent)} is written: kubectl apply --server-side -f it.")
     except DemoError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

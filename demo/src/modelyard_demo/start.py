@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from typing import TextIO
 CHECKOUT = Path(__file__).resolve().parents[3]
 BRING_UP_SECONDS = 3600.0
 """Longer than any bring-up takes: nothing waits for ever."""
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 STARTED = "MODELYARD_DEMO_STARTED"
 BROUGHT_UP = "MODELYARD_DEMO_BROUGHT_UP"
 """JSON from this program to the rest of the demo: seconds for each stage, cold or warm."""
@@ -87,6 +89,14 @@ def cluster_answers() -> bool:
 
 def main(arguments: list[str]) -> int:
     """Bring everything up, then become the rest of the demo; returns only where that failed."""
+    wrong = [name for name in arguments[1:] if not NAMESPACE.fullmatch(name)]
+    if wrong:
+        print(
+            f"Error: NAMESPACE={wrong[0]} is no name of a namespace: up to 63 lower-case letters and digits, "
+            "with '-' between.",
+            file=sys.stderr,
+        )
+        return 64
     started = float(os.environ.get(STARTED) or time.time())
     load = os.getloadavg()[0]
     cold, was_up = is_cold(Path(os.environ["MODELYARD_CACHE"])), cluster_answers()

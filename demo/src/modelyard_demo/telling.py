@@ -59,8 +59,9 @@ def next_steps(namespace: str, say: Say) -> None:
     say(f"  export KUBECONFIG={kubeconfig} PATH={cache}/bin:$PATH")
     say(f"  kubectl get modelyard -n {namespace}")
     say(f"  kubectl describe {s.TRAINING_JOBS} {s.NAME} -n {namespace}")
-    say("  Change a hyperparameter in examples/digits/trainingjob.yaml, give the job another name, then")
-    say(f"  kubectl apply -n {namespace} -f examples/digits/trainingjob.yaml")
+    say("  Another job with other hyperparameters:")
+    change = f"s/name: {s.NAME}$/name: {s.NAME}-2/; s/epochs: .*/epochs: 5/"
+    say(f"  sed '{change}' examples/digits/trainingjob.yaml | kubectl apply -n {namespace} -f -")
     say(f"  Open {report} in a browser: learning curves, and every prediction.")
     say("\nThe cluster stays up. Take it down with: make cluster-down")
 

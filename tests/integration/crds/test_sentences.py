@@ -56,6 +56,15 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.source.objectStore.endpoint",
         "must be a URL without a path, for example https://s3.example.com",
     ),
+    *(
+        (
+            "Dataset",
+            {"source": {"objectStore": {"prefix": prefix}}},
+            "spec.source.objectStore.prefix",
+            "must not have '.' or '..' for a folder's name",
+        )
+        for prefix in ("../photos/", "photos/../x", "./photos", "..")
+    ),
     ("Dataset", {"format": "COCO"}, "spec.format", "unknown: COCO; choose one of: ImageFolder"),
     (
         "Dataset",
@@ -227,3 +236,19 @@ def test_quantities_may_be_numbers_or_words(api_server: ApiServer, namespace: st
     resources = {"requests": {"cpu": 1}, "limits": {"cpu": "1500m", "memory": "2Gi", "nvidia.com/gpu": 2}}
     api_server.apply(manifest("TrainingJob", namespace, resources=resources))
     assert api_server.get("trainingjobs", "x", namespace)["spec"]["resources"] == resources
+
+
+@pytest.mark.parametrize("kind", ["TrainingJob", "Deployment"])
+def test_a_name_that_no_service_can_have_is_refused(api_server: ApiServer, namespace: str, kind: str) -> None:
+    said = api_server.refusal(manifest(kind, namespace, name="0gang"))
+    assert "must begin with a letter, because a Service is named after it" in said
+
+
+def test_dots_inside_a_folders_name_are_fine(api_server: ApiServer, namespace: str) -> None:
+    api_server.apply(manifest("Dataset", namespace, source={"objectStore": {"prefix": "v1.2/..a/b../.c/"}}))
+
+
+def test_a_deployment_can_be_scaled(api_server: ApiServer, namespace: str) -> None:
+    api_server.apply(manifest("Deployment", namespace))
+    api_server.kubectl("scale", "deployments.modelyard.dev", "x", "--replicas=3", "-n", namespace)
+    assert api_server.get("deployments.modelyard.dev", "x", namespace)["spec"]["replicas"] == 3

@@ -43,3 +43,8 @@ def test_cluster_and_environment_are_made_side_by_side_and_each_line_is_passed_o
     assert {name: job.returncode for name, job in jobs.items()} == {"cluster": 0, "venv": 1}
     assert sorted(out.getvalue().splitlines()) == ["  made cluster CLUSTER=bare", "  made venv CLUSTER=bare"]
     assert all(job.seconds < 10 for job in jobs.values())
+
+
+def test_a_wrong_namespace_is_said_before_anything_begins(capsys: pytest.CaptureFixture[str]) -> None:
+    assert start.main(["--namespace", "Bad_Name"]) == 64
+    assert "NAMESPACE=Bad_Name is no name of a namespace" in capsys.readouterr().err

@@ -74,7 +74,15 @@ BucketName = Annotated[
         ),
     ),
 ]
-Prefix = Annotated[str, Field(max_length=900)]
+Prefix = Annotated[
+    str,
+    Field(
+        max_length=900,
+        json_schema_extra=_matching(
+            "!self.matches('(^|/)[.][.]?(/|$)')", "must not have '.' or '..' for a folder's name"
+        ),
+    ),
+]
 EndpointUrl = Annotated[
     str,
     Field(

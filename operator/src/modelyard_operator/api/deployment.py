@@ -18,6 +18,8 @@ from modelyard_operator.api.base import (
 from modelyard_operator.api.training_job import ModelStatus
 
 PLURAL, KIND, SINGULAR, SHORT_NAMES = "deployments", "Deployment", "deployment", ["mdeploy"]
+SCALE = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
+"""For `kubectl scale`."""
 COLUMNS = [
     Column("Phase", ".status.phase"),
     Column("Ready", ".status.ready"),
@@ -136,6 +138,11 @@ class Deployment(ApiModel):
             Rule(
                 "!self.metadata.name.contains('.')",
                 "no dots, because the Service is named after it",
+                field_path=".metadata.name",
+            ),
+            Rule(
+                "self.metadata.name.matches('^[a-z]')",
+                "must begin with a letter, because a Service is named after it",
                 field_path=".metadata.name",
             ),
         )

@@ -234,5 +234,10 @@ class TrainingJob(ApiModel):
                 "no dots, because the workers' host names are made from it",
                 field_path=".metadata.name",
             ),
+            Rule(
+                "self.metadata.name.matches('^[a-z]')",
+                "must begin with a letter, because a Service is named after it",
+                field_path=".metadata.name",
+            ),
         )
     )

@@ -183,6 +183,8 @@ class Engine:
         count = self._backoff.failures(key)
         tell = found.tell and count >= found.tell_after
         level = logging.ERROR if tell or count >= TELL_AFTER else logging.WARNING
+        if found.expected:
+            level = logging.INFO
         log.log(
             level,
             "%s: %s (try %d; the next one in %.1f s)",

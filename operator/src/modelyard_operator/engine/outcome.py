@@ -34,6 +34,8 @@ class Verdict:
     """In the object's status; false for what passes by itself and would not be written anyway."""
     tell_after: int = 1
     """The failure in a row from which on it is told."""
+    expected: bool = False
+    """Nothing is wrong: no word of warning in the log."""
     bug: bool = False
     """Worth a stack trace in the log."""
     longest_delay: float = 300.0
@@ -69,7 +71,7 @@ def verdict(error: BaseException) -> Verdict:
 def _rejected(error: ChildRejectedError, text: str) -> Verdict:
     if "being terminated" in text:
         # Everything in the namespace goes; there is nobody left to tell.
-        return Verdict("NamespaceTerminating", text, tell=False)
+        return Verdict("NamespaceTerminating", text, tell=False, expected=True)
     if "exceeded quota" in text:
         return Verdict("QuotaExceeded", text, longest_delay=60.0)
     if isinstance(error.cause, ForbiddenError):

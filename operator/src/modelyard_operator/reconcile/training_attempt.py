@@ -133,7 +133,8 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
     trouble = next(filter(None, (pod_state.trouble(pod) for pod in pods.values())), None)
     events = state.events_on_phase(phase, said)
     if trouble is not None and phase == "Starting":
-        reason, message, said, stalled = trouble.reason, trouble.message, trouble.message, trouble.lasting
+        message = said = _placed(state, pods) + trouble.message
+        reason, stalled = trouble.reason, trouble.lasting
         events = state.events_on_reason(reason, message)
     elif inputs.problem is not None and phase == "Starting" and len(pods) < state.attempt_workers:
         # A pod that was deleted cannot be made again without its inputs.
@@ -157,6 +158,14 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
         changes=changes,
     )
     return status, events
+
+
+def _placed(state: State, pods: dict[int, Manifest]) -> str:
+    """Says it where only a part of the gang has got its place: that part holds what others may wait for."""
+    placed = sum(bool(pod.get("spec", {}).get("nodeName")) for pod in pods.values())
+    if not 0 < placed < state.attempt_workers:
+        return ""
+    return f"{placed} of {state.attempt_workers} workers have a node and hold it for the others; "
 
 
 def _starting(attempt: int, workers: int) -> str:

@@ -387,6 +387,19 @@ def test_trouble_of_a_pending_pod_is_told() -> None:
     assert sim.condition("Reconciling")["reason"] == "InsufficientGPU"
 
 
+def test_a_gang_that_is_placed_in_part_says_what_it_holds() -> None:
+    sim = job()
+    sim.settle()
+    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "full"}
+    sim.set_pod("j-1-1", phase="Pending", conditions=[unschedulable])
+    sim.settle()
+    assert sim.status["message"].startswith("no node takes the pod now")
+    sim.children["Pod", "j-1-0"].setdefault("spec", {})["nodeName"] = "node-0"
+    sim.settle()
+    assert sim.status["message"].startswith("1 of 2 workers have a node and hold it for the others; no node")
+    assert sim.condition("Reconciling")["message"] == sim.status["message"]
+
+
 def test_pods_that_were_never_made_are_made_after_a_crash() -> None:
     sim = job()
     sim.settle()
