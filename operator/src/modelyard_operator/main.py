@@ -18,7 +18,6 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-import uvloop
 from aiohttp import web
 from pydantic import ValidationError
 
@@ -297,7 +296,9 @@ def main() -> int:
 
 def _run(work: Coroutine[Any, Any, None]) -> int:
     try:
-        uvloop.run(work)
+        # Not uvloop: it keeps what is written until the end of a turn of the loop, and a process that is
+        # frozen in between sends it when it wakes, long after the fence was asked.
+        asyncio.run(work)
     except LoginError as error:
         log.critical("%s", error)
         return 77

@@ -246,9 +246,3 @@ def test_a_name_that_no_service_can_have_is_refused(api_server: ApiServer, names
 
 def test_dots_inside_a_folders_name_are_fine(api_server: ApiServer, namespace: str) -> None:
     api_server.apply(manifest("Dataset", namespace, source={"objectStore": {"prefix": "v1.2/..a/b../.c/"}}))
-
-
-def test_a_deployment_can_be_scaled(api_server: ApiServer, namespace: str) -> None:
-    api_server.apply(manifest("Deployment", namespace))
-    api_server.kubectl("scale", "deployments.modelyard.dev", "x", "--replicas=3", "-n", namespace)
-    assert api_server.get("deployments.modelyard.dev", "x", namespace)["spec"]["replicas"] == 3

@@ -32,15 +32,12 @@ class Kind:
     short_names: list[str]
     columns: list[Column]
     model: type[BaseModel]
-    scale: dict[str, str] | None = None
-    """The paths of the scale subresource, where the kind has it."""
 
     @classmethod
     def of(cls, module: ModuleType) -> "Kind":
         """The kind that a module of ``api`` defines."""
         model = getattr(module, module.KIND)
-        names = (module.KIND, module.PLURAL, module.SINGULAR, module.SHORT_NAMES)
-        return cls(*names, module.COLUMNS, model, getattr(module, "SCALE", None))
+        return cls(module.KIND, module.PLURAL, module.SINGULAR, module.SHORT_NAMES, module.COLUMNS, model)
 
     @property
     def crd_name(self) -> str:
@@ -75,7 +72,7 @@ def definition(kind: Kind) -> dict[str, Any]:
                     "name": VERSION,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}} | ({"scale": kind.scale} if kind.scale else {}),
+                    "subresources": {"status": {}},
                     "additionalPrinterColumns": [_column(column) for column in kind.columns],
                     "schema": {"openAPIV3Schema": root_schema(kind.model)},
                 }

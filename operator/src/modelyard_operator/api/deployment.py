@@ -18,8 +18,6 @@ from modelyard_operator.api.base import (
 from modelyard_operator.api.training_job import ModelStatus
 
 PLURAL, KIND, SINGULAR, SHORT_NAMES = "deployments", "Deployment", "deployment", ["mdeploy"]
-SCALE = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
-"""For `kubectl scale`."""
 COLUMNS = [
     Column("Phase", ".status.phase"),
     Column("Ready", ".status.ready"),
