@@ -51,6 +51,12 @@ class Release:
         """What `make install` does, with the images that were built last; waits until all is ready."""
         self._run([sys.executable, "-m", "modelyard_demo.chart", "install"], "make install")
         self.wait_ready()
+        eventually(
+            lambda: self.metrics()["modelyard_object_store_ready"] == 1,
+            "the operator has made the bucket",
+            timeout=READY_SECONDS,
+            diagnose=self.diagnosis,
+        )
 
     def render(self) -> Path:
         """What `make manifest` does: the chart as one file."""

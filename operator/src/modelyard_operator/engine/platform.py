@@ -25,6 +25,8 @@ from modelyard_operator.plan import Manifest, Platform, Ref, StoreCredentials
 log = logging.getLogger(__name__)
 
 PERIOD, FIRST_RETRY, LONGEST_RETRY = 30.0, 1.0, 30.0
+LONGEST_BUCKET_RETRY = 5.0
+"""A store that has just come up is not without its bucket for longer; asking costs it one request."""
 
 
 class Ensures(Protocol):
@@ -92,18 +94,20 @@ class PlatformKeeper:
 
     async def keep_bucket(self, bucket: Ensures, *, create: bool) -> None:
         """See to it that the bucket exists, for ever; the leader alone does."""
-        retry = FIRST_RETRY
+        retry, said = FIRST_RETRY, ""
         while True:
             delay = PERIOD
             if self._leading() and self.current.credentials is not None:
                 try:
                     await bucket.ensure(create=create)
                     metrics.STORE_READY.set(1)
-                    retry = FIRST_RETRY
+                    retry, said = FIRST_RETRY, ""
                 except Exception as error:
                     metrics.STORE_READY.set(0)
-                    log.warning("object store: %s", error)
-                    delay, retry = retry, min(retry * 1.5, LONGEST_RETRY)
+                    if str(error) != said:
+                        said = str(error)
+                        log.warning("object store: %s", said)
+                    delay, retry = retry, min(retry * 1.5, LONGEST_BUCKET_RETRY)
             else:
                 delay = 1.0
             await asyncio.sleep(delay)

@@ -65,7 +65,7 @@ class Transport:
     def __init__(self, access: Access, limiter: Limiter | None = None) -> None:
         self.access = access
         self._limiter = limiter or Limiter(0, 0)
-        self._session = session(access)
+        self._session = session(access, _fenced_writes())
         # As many as there are connections for: a request that has a slot need not wait for one.
         self._slots = asyncio.Semaphore(CONNECTIONS - WATCHES)
 
@@ -92,8 +92,8 @@ class Transport:
         A read is repeated after 5xx and network errors; anything is after 429, which says that nothing
         was done. A write that got no answer is not: the caller looks at the cluster again.
 
-        ``fence`` is called when nothing is left to wait for: not for the limiter, nor for a connection, nor
-        for what a 429 asked for. It may raise.
+        ``fence`` is called when nothing is left to wait for: not for the limiter, nor for a slot, nor for
+        what a 429 asked for; and once more right before the body is handed to the kernel. It may raise.
 
         Raises:
             ApiError: what the server answered in the end.
@@ -106,7 +106,15 @@ class Transport:
                 async with self._slots:
                     fence()
                     return await self._once(
-                        method, path, verb, resource, dict(params or {}), body, headers, timeout_seconds
+                        method,
+                        path,
+                        verb,
+                        resource,
+                        dict(params or {}),
+                        body,
+                        headers,
+                        timeout_seconds,
+                        fence,
                     )
             except ThrottledError as error:
                 if tries >= THROTTLED_TRIES:
@@ -128,8 +136,10 @@ class Transport:
         body: bytes | None,
         headers: Mapping[str, str] | None,
         timeout_seconds: float,
+        fence: Fence,
     ) -> bytes:
         start, code = time.monotonic(), 0
+        gate = _Gate(fence)
         try:
             async with self._session.request(
                 method,
@@ -138,10 +148,13 @@ class Transport:
                 data=body,
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=CONNECT_TIMEOUT),
+                trace_request_ctx=gate,
             ) as response:
                 code = response.status
                 content = await response.read()
         except NETWORK_ERRORS as error:
+            if gate.refused is not None:
+                raise gate.refused from None
             raise UnavailableError(f"the API server does not answer: {_words(error)}") from error
         finally:
             metrics.API_REQUESTS.labels(verb, resource, str(code)).inc()
@@ -177,6 +190,43 @@ class Transport:
             if code == 0:
                 metrics.API_REQUESTS.labels("watch", resource, "0").inc()
             raise UnavailableError(f"the watch of {resource} broke: {_words(error)}") from error
+
+
+class _Gate:
+    """The fence of one request, asked at the last moment."""
+
+    def __init__(self, fence: Fence) -> None:
+        self._fence = fence
+        self.refused: Exception | None = None
+
+    def pass_through(self) -> None:
+        try:
+            self._fence()
+        except Exception as error:
+            # aiohttp makes a connection error of it; what it was is kept here.
+            self.refused = error
+            raise
+
+
+def _fenced_writes() -> aiohttp.TraceConfig:
+    """Asks a request's fence when its body is about to be written.
+
+    Between taking a slot and that moment a connection may have to be opened, and before Python 3.12 a body is
+    written in a task of its own, a turn of the loop later. A process that is frozen in between wakes there,
+    with its term over. aiohttp hands this hook a chunk before it writes it, head and body go to the socket
+    together, and asyncio writes to the socket at once: nothing is left to wait for. Every write has a body.
+    """
+
+    async def about_to_write(
+        _session: object, context: object, _params: aiohttp.TraceRequestChunkSentParams
+    ) -> None:
+        gate = getattr(context, "trace_request_ctx", None)
+        if isinstance(gate, _Gate):
+            gate.pass_through()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_chunk_sent.append(about_to_write)
+    return trace
 
 
 def _words(error: BaseException) -> str:

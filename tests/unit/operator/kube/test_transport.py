@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.credentials import Access
@@ -12,6 +14,7 @@ from modelyard_operator.kube.election import NotLeadingError
 from modelyard_operator.kube.errors import ThrottledError
 from modelyard_operator.kube.limiter import Limiter
 from modelyard_operator.kube.transport import CONNECTIONS, WATCHES, Transport
+from modelyard_operator.plan import Ref
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "ns"}}
 
@@ -82,3 +85,38 @@ async def test_a_write_that_waits_for_a_connection_is_fenced_after_it() -> None:
     assert found[:-1] == [{}] * slots
     assert isinstance(found[-1], NotLeadingError)
     await transport.close()
+
+
+async def test_a_term_that_ends_while_a_connection_is_opened_lets_nothing_out() -> None:
+    """What a freeze does to a write that had its slot and was asked: it wakes with its term over."""
+    arrived: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        arrived.append(request.method)
+        return web.json_response({})
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    asked: list[bool] = []
+
+    def fence() -> None:
+        asked.append(True)
+        if len(asked) > 1:
+            raise NotLeadingError("over")
+
+    async with TestServer(application) as server:
+        transport = Transport(Access(str(server.make_url("")).rstrip("/"), ssl=None))
+        try:
+            for verb in (Client(transport, fence).create, Client(transport, fence).apply):
+                asked.clear()
+                with pytest.raises(NotLeadingError):
+                    await verb(POD)
+            asked.clear()
+            with pytest.raises(NotLeadingError):
+                await Client(transport, fence).delete(Ref("v1", "Pod", "ns", "p"))
+            assert not arrived
+            # What was refused leaves no broken connection behind.
+            assert await Client(transport).create(POD) == {}
+            assert arrived == ["POST"]
+        finally:
+            await transport.close()
