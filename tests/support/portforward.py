@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +14,8 @@ from tests.support.cluster import POD, SERVICE, Cluster, Object
 from tests.support.waiting import eventually
 
 OPEN_SECONDS = 60.0
+LOST_SECONDS = 3.0
+"""How long kubectl may need to say that its pod is gone."""
 _LISTENS = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 
@@ -47,6 +50,15 @@ class PortForward:
             diagnose=lambda: "\n".join(self._said[-10:]),
         )
 
+    def lost(self) -> bool:
+        """Whether the pod that it led to is gone; ``address`` opens the way to another one."""
+        deadline = time.monotonic() + LOST_SECONDS
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None or self._broken():
+                return True
+            time.sleep(0.1)
+        return False
+
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
@@ -59,7 +71,7 @@ class PortForward:
             self._process = None
 
     def _working(self) -> str | None:
-        if self._process is None or self._process.poll() is not None or self._lost():
+        if self._process is None or self._process.poll() is not None or self._broken():
             self.close()
             pod = self._pod()
             if pod is None:
@@ -74,7 +86,7 @@ class PortForward:
                 return None
         return f"127.0.0.1:{listening[0]}"
 
-    def _lost(self) -> bool:
+    def _broken(self) -> bool:
         return any("lost connection" in line or "error" in line.lower() for line in self._said)
 
     def _pod(self) -> tuple[str, int] | None:

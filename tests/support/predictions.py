@@ -49,8 +49,14 @@ class Predictions:
     ) -> httpx.Response:
         """One request; with the token, where no other ``headers`` are given."""
         chosen = {"token": self.token} if headers is None else dict(headers)
-        url = f"http://{self._forward.address()}{path}"
-        return self._client.request(method, url, headers=chosen, **body)
+        while True:
+            url = f"http://{self._forward.address()}{path}"
+            try:
+                return self._client.request(method, url, headers=chosen, **body)
+            except httpx.TransportError:
+                # A port-forward ends with its pod, where a Service would have gone on to another one.
+                if not self._forward.lost():
+                    raise
 
     def labels(self, images: Sequence[bytes]) -> list[str]:
         """The labels of images, by the v1 protocol."""
