@@ -1,9 +1,11 @@
 """The work queue: each key at most once, never worked on twice at a time, and fair between namespaces.
 
 A key that is added while it is being worked on comes up again afterwards. Namespaces take turns: one
-with thousands of due objects delays another's by one object a turn, not by thousands. Within a
-namespace what has never been worked on comes before what has: a job that was just created starts
-before others' progress is written down, but no more than ``NEW_IN_A_ROW`` times in a row.
+with thousands of due objects delays another's by one object a turn, not by thousands. Nor may it fill
+the API server with its requests, in which the other's would then stand in line: while others have work
+too, a namespace has no more than ``share`` objects worked on at the same time. Within a namespace what
+has never been worked on comes before what has: a job that was just created starts before others'
+progress is written down, but no more than ``NEW_IN_A_ROW`` times in a row.
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ import asyncio
 import heapq
 import random
 import time
-from collections import deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
 NEW_IN_A_ROW = 7
+COMPANY_SECONDS = 5.0
+"""A namespace counts as one that has work for this long after its last object was given out."""
 
 
 class Key(NamedTuple):
@@ -82,8 +86,10 @@ class _Line:
 class WorkQueue:
     """See the module; all methods but ``get`` are immediate, and of one event loop."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, share: int = 4) -> None:
+        self._clock, self._share = clock, share
+        self._busy: Counter[str] = Counter()
+        self._active: OrderedDict[str, float] = OrderedDict()
         self._due: dict[str, _Line] = {}
         self._known: set[Key] = set()
         self._turns: deque[str] = deque()
@@ -134,9 +140,9 @@ class WorkQueue:
     def pop(self) -> Key | None:
         """The next due key, now being worked on; None if none is due."""
         self._promote()
-        if not self._turns:
+        namespace = self._next_namespace()
+        if namespace is None:
             return None
-        namespace = self._turns.popleft()
         line = self._due[namespace]
         key = line.pop()
         self._known.add(key)
@@ -145,7 +151,9 @@ class WorkQueue:
         else:
             del self._due[namespace]
         self.waited = self._clock() - self._due_since.pop(key)
-        self._working[key] = self._clock()
+        self._working[key] = self._active[namespace] = self._clock()
+        self._active.move_to_end(namespace)
+        self._busy[namespace] += 1
         return key
 
     waited: float = 0.0
@@ -172,9 +180,15 @@ class WorkQueue:
     def done(self, key: Key) -> None:
         """Work on a key has ended; it is due again if it was added meanwhile."""
         del self._working[key]
+        self._busy[key.namespace] -= 1
+        if not self._busy[key.namespace]:
+            del self._busy[key.namespace]
         if key in self._again:
             self._again.discard(key)
             self.add(key)
+        elif self._turns:
+            # Whose turn it is may have been held back until now, with getters waiting.
+            self._wake()
 
     def close(self) -> None:
         """Give out nothing more; waiting getters get None."""
@@ -214,6 +228,21 @@ class WorkQueue:
     def oldest_work(self) -> float:
         """Seconds that the longest-running key has been worked on; 0 if none is."""
         return self._clock() - min(self._working.values()) if self._working else 0.0
+
+    def _next_namespace(self) -> str | None:
+        """Whose turn it is, taken off the turns; those that have their share already are passed over."""
+        while self._active and next(iter(self._active.values())) <= self._clock() - COMPANY_SECONDS:
+            self._active.popitem(last=False)
+        for _ in range(len(self._turns)):
+            namespace = self._turns.popleft()
+            if self._busy[namespace] < self._share or not self._company(namespace):
+                return namespace
+            self._turns.append(namespace)
+        return None
+
+    def _company(self, namespace: str) -> bool:
+        """Whether another namespace has work, or had some a moment ago."""
+        return len(self._due) > 1 or any(other != namespace for other in list(self._active)[-2:])
 
     def _promote(self) -> None:
         now = self._clock()

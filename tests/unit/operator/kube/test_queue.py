@@ -59,6 +59,50 @@ def test_namespaces_take_turns() -> None:
     ]
 
 
+def working(queue: WorkQueue, count: int) -> list[str]:
+    """Namespaces of the next keys, all of them being worked on at the same time."""
+    return [item.namespace for item in (queue.pop() for _ in range(count)) if item is not None]
+
+
+def test_a_namespace_in_company_keeps_to_its_share_of_the_workers() -> None:
+    clock = Clock()
+    queue = WorkQueue(clock, share=4)
+    for number in range(100):
+        queue.add(key(f"noisy{number}", "noisy"))
+    assert working(queue, 6) == ["noisy"] * 6, "alone it may have all workers"
+    queue.add(key("quiet", "quiet"))
+    assert working(queue, 16) == ["quiet"]
+    queue.done(key("quiet", "quiet"))
+    for number in range(3):
+        queue.done(key(f"noisy{number}", "noisy"))
+    assert working(queue, 16) == ["noisy"], "three of six are left: one more makes its share"
+    clock.now += 5
+    assert working(queue, 3) == ["noisy"] * 3, "the other has had nothing for a while"
+
+
+def test_many_namespaces_use_all_workers() -> None:
+    queue = WorkQueue(share=4)
+    for number in range(100):
+        for namespace in "abcd":
+            queue.add(key(f"{number}", namespace))
+    assert sorted(working(queue, 20)) == sorted("abcd" * 4)
+
+
+async def test_a_getter_that_waits_for_a_share_is_woken_when_there_is_one() -> None:
+    queue = WorkQueue(share=1)
+    for name in "xy":
+        queue.add(key(name, "a"))
+    queue.add(key("z", "b"))
+    first, second = queue.pop(), queue.pop()
+    assert first == key("x", "a")
+    assert second == key("z", "b")
+    getter = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not getter.done()
+    queue.done(first)
+    assert await asyncio.wait_for(getter, 2) == key("y", "a")
+
+
 def test_the_order_within_a_namespace_is_the_order_of_arrival() -> None:
     queue = WorkQueue()
     for name in "bca":
