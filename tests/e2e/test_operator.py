@@ -108,7 +108,7 @@ def test_a_second_replica_takes_over_when_the_leader_is_killed(
 ) -> None:
     release.upgrade(operator__replicas="2")
     try:
-        leader = release.leader()
+        leader = eventually(lambda: release.leader() or None, "one leads", timeout=60)
         cluster.delete(POD, leader, SYSTEM, grace=0)
         workspace.ready_dataset(manifests.dataset("after-the-leader", data.tiny))
         eventually(lambda: release.leader() not in {"", leader}, "another one leads", timeout=60)

@@ -49,14 +49,16 @@ class Predictions:
     ) -> httpx.Response:
         """One request; with the token, where no other ``headers`` are given."""
         chosen = {"token": self.token} if headers is None else dict(headers)
-        while True:
-            url = f"http://{self._forward.address()}{path}"
-            try:
-                return self._client.request(method, url, headers=chosen, **body)
-            except httpx.TransportError:
-                # A port-forward ends with its pod, where a Service would have gone on to another one.
-                if not self._forward.lost():
-                    raise
+        try:
+            return self._client.request(method, self._url(path), headers=chosen, **body)
+        except httpx.TransportError:
+            # A port-forward ends with its pod, where a Service would have gone on to another one.
+            if "content" in body or not self._forward.lost():
+                raise
+        return self._client.request(method, self._url(path), headers=chosen, **body)
+
+    def _url(self, path: str) -> str:
+        return f"http://{self._forward.address()}{path}"
 
     def labels(self, images: Sequence[bytes]) -> list[str]:
         """The labels of images, by the v1 protocol."""
