@@ -29,7 +29,11 @@ class TrainingInput:
 
 
 def service(owner: Observed) -> Manifest:
-    """Headless Service that gives the pods of all attempts their names in DNS, ready or not."""
+    """Headless Service that gives rank 0 of each attempt its name in DNS, ready or not.
+
+    The others are asked for by nobody: each of them would cost the endpoint controllers two writes
+    whenever it comes and goes.
+    """
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -37,7 +41,7 @@ def service(owner: Observed) -> Manifest:
         "spec": {
             "clusterIP": "None",
             "publishNotReadyAddresses": True,
-            "selector": naming.selector(str(owner.object["kind"]), owner.name),
+            "selector": naming.selector(str(owner.object["kind"]), owner.name) | {naming.RANK_LABEL: "0"},
             "ports": [
                 {
                     "name": "rendezvous",
