@@ -87,7 +87,7 @@ class Replica:
         )
         self.leadership: Leadership = self.elector or Alone()
         writer = self.client.fenced(self.leadership.fence)
-        store, self.queue = Store(loop.time), WorkQueue(loop.time)
+        store, self.queue = Store(loop.time), WorkQueue(loop.time, workers=WORKERS)
         self.cache = Cache(store, controllers, self._notify, self._forget)
         self.board = Board(self._look, interval=2.0, clock=loop.time)
         self.purger = Purger(self, self._notify)

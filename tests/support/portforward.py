@@ -54,7 +54,7 @@ class PortForward:
         """Whether the pod that it led to is gone; ``address`` opens the way to another one."""
         deadline = time.monotonic() + LOST_SECONDS
         while time.monotonic() < deadline:
-            if self._process is None or self._process.poll() is not None or self._broken():
+            if self._broken():
                 return True
             time.sleep(0.1)
         return False
@@ -71,7 +71,7 @@ class PortForward:
             self._process = None
 
     def _working(self) -> str | None:
-        if self._process is None or self._process.poll() is not None or self._broken():
+        if self._broken():
             self.close()
             pod = self._pod()
             if pod is None:
@@ -87,6 +87,8 @@ class PortForward:
         return f"127.0.0.1:{listening[0]}"
 
     def _broken(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            return True
         return any("lost connection" in line or "error" in line.lower() for line in self._said)
 
     def _pod(self) -> tuple[str, int] | None:

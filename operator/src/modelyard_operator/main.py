@@ -78,7 +78,7 @@ class Operator:
             on_change=self._leadership,
         )
         writer = self.client.fenced(self.elector.fence)
-        self.store, self.queue = Store(), WorkQueue(share=max(settings.workers // 4, 1))
+        self.store, self.queue = Store(), WorkQueue(workers=settings.workers)
         self.cache = Cache(self.store, controllers, self._notify, self._forget)
         self.board = Board(self.queue_look, interval=settings.report_interval)
         self.keeper = PlatformKeeper(

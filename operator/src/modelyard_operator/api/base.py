@@ -28,6 +28,14 @@ class Rule:
     field_path: str | None = None
 
 
+NAMES_A_SERVICE = Rule(
+    "self.metadata.name.matches('^[a-z]')",
+    "must begin with a letter, because a Service is named after it",
+    field_path=".metadata.name",
+)
+"""Of kinds whose Service has the object's name in its own."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A printer column of ``kubectl get``."""

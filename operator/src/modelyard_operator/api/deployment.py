@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from modelyard_operator.api.base import (
+    NAMES_A_SERVICE,
     ApiModel,
     Column,
     ObjectName,
@@ -138,10 +139,6 @@ class Deployment(ApiModel):
                 "no dots, because the Service is named after it",
                 field_path=".metadata.name",
             ),
-            Rule(
-                "self.metadata.name.matches('^[a-z]')",
-                "must begin with a letter, because a Service is named after it",
-                field_path=".metadata.name",
-            ),
+            NAMES_A_SERVICE,
         )
     )

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from modelyard_algorithms import catalog
 from modelyard_operator.api.base import (
+    NAMES_A_SERVICE,
     ApiModel,
     Column,
     DeletionPolicy,
@@ -234,10 +235,6 @@ class TrainingJob(ApiModel):
                 "no dots, because the workers' host names are made from it",
                 field_path=".metadata.name",
             ),
-            Rule(
-                "self.metadata.name.matches('^[a-z]')",
-                "must begin with a letter, because a Service is named after it",
-                field_path=".metadata.name",
-            ),
+            NAMES_A_SERVICE,
         )
     )

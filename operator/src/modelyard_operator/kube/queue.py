@@ -3,9 +3,9 @@
 A key that is added while it is being worked on comes up again afterwards. Namespaces take turns: one
 with thousands of due objects delays another's by one object a turn, not by thousands. Nor may it fill
 the API server with its requests, in which the other's would then stand in line: while others have work
-too, a namespace has no more than ``share`` objects worked on at the same time. Within a namespace what
-has never been worked on comes before what has: a job that was just created starts before others'
-progress is written down, but no more than ``NEW_IN_A_ROW`` times in a row.
+too, a namespace has no more than a quarter of the workers. Within a namespace what has never been
+worked on comes before what has: a job that was just created starts before others' progress is written
+down, but no more than ``NEW_IN_A_ROW`` times in a row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import asyncio
 import heapq
 import random
 import time
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -86,9 +86,8 @@ class _Line:
 class WorkQueue:
     """See the module; all methods but ``get`` are immediate, and of one event loop."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, share: int = 4) -> None:
-        self._clock, self._share = clock, share
-        self._busy: Counter[str] = Counter()
+    def __init__(self, clock: Callable[[], float] = time.monotonic, workers: int = 16) -> None:
+        self._clock, self._share = clock, max(workers // 4, 1)
         self._active: OrderedDict[str, float] = OrderedDict()
         self._due: dict[str, _Line] = {}
         self._known: set[Key] = set()
@@ -153,7 +152,6 @@ class WorkQueue:
         self.waited = self._clock() - self._due_since.pop(key)
         self._working[key] = self._active[namespace] = self._clock()
         self._active.move_to_end(namespace)
-        self._busy[namespace] += 1
         return key
 
     waited: float = 0.0
@@ -180,9 +178,6 @@ class WorkQueue:
     def done(self, key: Key) -> None:
         """Work on a key has ended; it is due again if it was added meanwhile."""
         del self._working[key]
-        self._busy[key.namespace] -= 1
-        if not self._busy[key.namespace]:
-            del self._busy[key.namespace]
         if key in self._again:
             self._again.discard(key)
             self.add(key)
@@ -235,14 +230,15 @@ class WorkQueue:
             self._active.popitem(last=False)
         for _ in range(len(self._turns)):
             namespace = self._turns.popleft()
-            if self._busy[namespace] < self._share or not self._company(namespace):
+            busy = sum(key.namespace == namespace for key in self._working)
+            if busy < self._share or not self._company(namespace):
                 return namespace
             self._turns.append(namespace)
         return None
 
     def _company(self, namespace: str) -> bool:
         """Whether another namespace has work, or had some a moment ago."""
-        return len(self._due) > 1 or any(other != namespace for other in list(self._active)[-2:])
+        return len(self._due) > 1 or any(other != namespace for other in self._active)
 
     def _promote(self) -> None:
         now = self._clock()

@@ -66,7 +66,7 @@ def working(queue: WorkQueue, count: int) -> list[str]:
 
 def test_a_namespace_in_company_keeps_to_its_share_of_the_workers() -> None:
     clock = Clock()
-    queue = WorkQueue(clock, share=4)
+    queue = WorkQueue(clock, workers=16)
     for number in range(100):
         queue.add(key(f"noisy{number}", "noisy"))
     assert working(queue, 6) == ["noisy"] * 6, "alone it may have all workers"
@@ -81,7 +81,7 @@ def test_a_namespace_in_company_keeps_to_its_share_of_the_workers() -> None:
 
 
 def test_many_namespaces_use_all_workers() -> None:
-    queue = WorkQueue(share=4)
+    queue = WorkQueue(workers=16)
     for number in range(100):
         for namespace in "abcd":
             queue.add(key(f"{number}", namespace))
@@ -89,7 +89,7 @@ def test_many_namespaces_use_all_workers() -> None:
 
 
 async def test_a_getter_that_waits_for_a_share_is_woken_when_there_is_one() -> None:
-    queue = WorkQueue(share=1)
+    queue = WorkQueue(workers=4)
     for name in "xy":
         queue.add(key(name, "a"))
     queue.add(key("z", "b"))
