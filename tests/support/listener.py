@@ -22,6 +22,10 @@ class Listener:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
+            def do_HEAD(self) -> None:
+                self.send_response(listener.status)
+                self.end_headers()
+
             def log_message(self, *_: Any) -> None:
                 """Silent."""
 

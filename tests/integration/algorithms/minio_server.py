@@ -8,11 +8,11 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
+import urllib3
 from minio import Minio
 from minio.deleteobjects import DeleteObject
+from minio.error import MinioException
 
 ACCESS_KEY = "test-access"
 SECRET_KEY = "test-secret-0123456789"
@@ -62,13 +62,9 @@ class MinioServer:
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
-        self.client = Minio(
-            f"127.0.0.1:{self.port}",
-            access_key=ACCESS_KEY,
-            secret_key=SECRET_KEY,
-            secure=False,
-            region="us-east-1",
-        )
+        self.client = self._connect()
+        once = urllib3.PoolManager(timeout=urllib3.Timeout(5), retries=urllib3.Retry(0))
+        self._once = self._connect(once)
 
     def start(self) -> None:
         """Returns when it answers."""
@@ -120,9 +116,20 @@ class MinioServer:
         ):
             raise AssertionError(error)
 
+    def _connect(self, pool: urllib3.PoolManager | None = None) -> Minio:
+        return Minio(
+            f"127.0.0.1:{self.port}",
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+            secure=False,
+            region="us-east-1",
+            http_client=pool,
+        )
+
     def _answers(self) -> bool:
+        # Its readiness probe says yes while it still answers requests for objects with 503.
         try:
-            with urlopen(f"{self.endpoint}/minio/health/ready", timeout=1) as response:
-                return bool(response.status == 200)
-        except (URLError, OSError):
+            self._once.bucket_exists(BUCKET)
+        except (MinioException, urllib3.exceptions.HTTPError):
             return False
+        return True

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from modelyard_operator.plan import StoreCredentials
 from modelyard_operator.storage.bucket import Bucket, Place, StorageError
 from tests.integration.algorithms.minio_server import ACCESS_KEY, SECRET_KEY, MinioServer
+from tests.support.listener import Listener
 
 GOOD = StoreCredentials(ACCESS_KEY, SECRET_KEY)
 
@@ -74,6 +76,13 @@ async def test_wrong_keys_are_said_so_without_showing_them(minio: MinioServer) -
 async def test_no_keys_yet_is_said_so(minio: MinioServer) -> None:
     with pytest.raises(StorageError, match="no credentials"):
         await bucket(minio.endpoint, credentials=None).ensure(create=True)
+
+
+async def test_a_store_that_is_not_ready_is_named_with_what_it_says() -> None:
+    with closing(Listener()) as listener:
+        listener.status = 503
+        with pytest.raises(StorageError, match=r"answers with HTTP status 503"):
+            await bucket(listener.url).ensure(create=True)
 
 
 async def test_a_store_that_does_not_answer_is_named(tmp_path: Path) -> None:

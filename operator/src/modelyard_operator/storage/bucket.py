@@ -136,4 +136,7 @@ def _sentence(error: Exception, place: Place) -> str:
         return f"bucket {place.bucket!r} does not exist at {place.endpoint}"
     if code:
         return f"the object store at {place.endpoint} answers {code}"
+    status = getattr(error, "status_code", None)
+    if status:
+        return f"the object store at {place.endpoint} answers with HTTP status {status}"
     return f"the object store at {place.endpoint} does not answer ({type(error).__name__})"
