@@ -218,8 +218,12 @@ async def test_one_poison_object_among_many(client: Client, namespace: str, star
         await asyncio.gather(*(client.create(job(namespace, f"good{n}")) for n in range(50)))
         for number in range(50):
             await settled(client, namespace, "Running", f"good{number}")
-        found = await client.get(Ref.of(job(namespace, "poison")))
-        assert "odd beyond words" in found["status"]["message"]
+
+        async def told() -> bool:
+            found = await client.get(Ref.of(job(namespace, "poison")))
+            return "odd beyond words" in (found.get("status") or {}).get("message", "")
+
+        await becomes(told)
 
 
 async def test_an_edit_between_the_look_and_the_write_is_not_lost(

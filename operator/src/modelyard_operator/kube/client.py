@@ -13,7 +13,7 @@ from modelyard_operator import naming
 from modelyard_operator.kube import errors, resources
 from modelyard_operator.kube.errors import ConflictError, InvalidError
 from modelyard_operator.kube.resources import Resource
-from modelyard_operator.kube.transport import Fence, Transport
+from modelyard_operator.kube.transport import Fence, Request, Transport
 from modelyard_operator.plan import Manifest, Ref
 
 PAGE = 100
@@ -64,20 +64,20 @@ class Client:
             NotFoundError: there is none.
         """
         resource = resources.of(ref.api_version, ref.kind)
-        content = await self._transport.send(
+        request = Request(
             "GET",
             resource.path(ref.namespace, ref.name),
             verb="get",
             resource=resource.plural,
             headers={"Accept": METADATA_ONLY} if metadata_only else None,
         )
+        content = await self._transport.send(request)
         return cast(Manifest, orjson.loads(content))
 
     async def get_path(self, path: str) -> Manifest:
         """Any JSON document of the API server, for example a group's resource list."""
-        return cast(
-            Manifest, orjson.loads(await self._transport.send("GET", path, verb="get", resource="api"))
-        )
+        request = Request("GET", path, verb="get", resource="api")
+        return cast(Manifest, orjson.loads(await self._transport.send(request)))
 
     async def pages(
         self,
@@ -95,7 +95,7 @@ class Client:
         """
         params = {"limit": str(limit)} | ({"labelSelector": selector} if selector else {})
         while True:
-            content = await self._transport.send(
+            request = Request(
                 "GET",
                 resource.path(namespace),
                 verb="list",
@@ -104,6 +104,7 @@ class Client:
                 headers={"Accept": METADATA_LIST_ONLY} if metadata_only else None,
                 timeout_seconds=LIST_TIMEOUT,
             )
+            content = await self._transport.send(request)
             found = orjson.loads(content)
             del content
             more = found["metadata"].get("continue")
@@ -168,7 +169,7 @@ class Client:
 
     async def _create(self, manifest: Manifest, fence: Fence) -> Manifest:
         resource = resources.of(manifest["apiVersion"], manifest["kind"])
-        content = await self._transport.send(
+        request = Request(
             "POST",
             resource.path(manifest["metadata"].get("namespace")),
             verb="create",
@@ -176,8 +177,8 @@ class Client:
             params={"fieldManager": naming.FIELD_MANAGER},
             body=orjson.dumps(manifest),
             headers={"Content-Type": "application/json"},
-            fence=fence,
         )
+        content = await self._transport.send(request, fence=fence)
         return cast(Manifest, orjson.loads(content))
 
     async def apply(self, manifest: Manifest) -> Manifest:
@@ -259,7 +260,7 @@ class Client:
         subresource: str | None = None,
         params: dict[str, str] | None = None,
     ) -> Manifest:
-        content = await self._transport.send(
+        request = Request(
             "PATCH",
             resource.path(ref.namespace, ref.name, subresource),
             verb=verb,
@@ -267,8 +268,8 @@ class Client:
             params={"fieldManager": naming.FIELD_MANAGER} | (params or {}),
             body=orjson.dumps(body),
             headers={"Content-Type": content_type},
-            fence=fence,
         )
+        content = await self._transport.send(request, fence=fence)
         return cast(Manifest, orjson.loads(content))
 
     async def delete(self, ref: Ref, *, grace_seconds: int | None = None) -> Manifest | None:
@@ -292,15 +293,15 @@ class Client:
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
         resource = resources.of(ref.api_version, ref.kind)
-        content = await self._transport.send(
+        request = Request(
             "DELETE",
             resource.path(ref.namespace, ref.name),
             verb="delete",
             resource=resource.plural,
             body=orjson.dumps(options),
             headers={"Content-Type": "application/json"},
-            fence=self._fence,
         )
+        content = await self._transport.send(request, fence=self._fence)
         found = cast(Manifest, orjson.loads(content))
         return None if found.get("kind") == "Status" else found
 

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import aiohttp
 
@@ -59,6 +60,20 @@ def session(access: Access, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSessi
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, and what it is counted as: ``verb`` and ``resource`` are Kubernetes' own words."""
+
+    method: str
+    path: str
+    verb: str
+    resource: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    headers: Mapping[str, str] | None = None
+    timeout_seconds: float = TIMEOUT
+
+
 class Transport:
     """Sends requests; the only place where a request to the API server begins."""
 
@@ -74,19 +89,7 @@ class Transport:
         await self._session.close()
         await asyncio.sleep(GOODBYE)
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        verb: str,
-        resource: str,
-        params: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout_seconds: float = TIMEOUT,
-        fence: Fence = lambda: None,
-    ) -> bytes:
+    async def send(self, request: Request, *, fence: Fence = lambda: None) -> bytes:
         """One request, repeated where repeating is safe and may help.
 
         A read is repeated after 5xx and network errors; anything is after 429, which says that nothing
@@ -105,49 +108,29 @@ class Transport:
             try:
                 async with self._slots:
                     fence()
-                    return await self._once(
-                        method,
-                        path,
-                        verb,
-                        resource,
-                        dict(params or {}),
-                        body,
-                        headers,
-                        timeout_seconds,
-                        fence,
-                    )
+                    return await self._once(request, fence)
             except ThrottledError as error:
                 if tries >= THROTTLED_TRIES:
                     raise
                 delay = error.retry_after if error.retry_after is not None else 0.5 * 2**tries
             except UnavailableError:
-                if method != "GET" or tries >= READ_TRIES:
+                if request.method != "GET" or tries >= READ_TRIES:
                     raise
                 delay = 0.2 * 2**tries
             await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, no secret
 
-    async def _once(
-        self,
-        method: str,
-        path: str,
-        verb: str,
-        resource: str,
-        params: Mapping[str, str],
-        body: bytes | None,
-        headers: Mapping[str, str] | None,
-        timeout_seconds: float,
-        fence: Fence,
-    ) -> bytes:
+    async def _once(self, request: Request, fence: Fence) -> bytes:
         start, code = time.monotonic(), 0
         gate = _Gate(fence)
+        timeout = aiohttp.ClientTimeout(total=request.timeout_seconds, sock_connect=CONNECT_TIMEOUT)
         try:
             async with self._session.request(
-                method,
-                self.access.server + path,
-                params=params,
-                data=body,
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=CONNECT_TIMEOUT),
+                request.method,
+                self.access.server + request.path,
+                params=request.params,
+                data=request.body,
+                headers=request.headers,
+                timeout=timeout,
                 trace_request_ctx=gate,
             ) as response:
                 code = response.status
@@ -157,8 +140,8 @@ class Transport:
                 raise gate.refused from None
             raise UnavailableError(f"the API server does not answer: {_words(error)}") from error
         finally:
-            metrics.API_REQUESTS.labels(verb, resource, str(code)).inc()
-            metrics.API_SECONDS.labels(verb).observe(time.monotonic() - start)
+            metrics.API_REQUESTS.labels(request.verb, request.resource, str(code)).inc()
+            metrics.API_SECONDS.labels(request.verb).observe(time.monotonic() - start)
         if code >= 400:
             raise errors.from_response(code, content, response.headers)
         return content
