@@ -151,7 +151,7 @@ class ModelClient(Client):
                 told, wait = self._arrived(position, resource)
                 if told:
                     position = told[-1].version
-                for event in self._events(told, resource, selector):
+                for event in self._events(told, resource, selector, int(since)):
                     yield event
                 with suppress(TimeoutError):
                     async with asyncio.timeout(wait):
@@ -170,13 +170,18 @@ class ModelClient(Client):
                 told.append(change)
         return told, None
 
-    def _events(self, told: list[Change], resource: Resource, selector: str | None) -> list[WatchEvent]:
+    def _events(
+        self, told: list[Change], resource: Resource, selector: str | None, began: int
+    ) -> list[WatchEvent]:
         if self._wire.coalesce:
-            newest = {change.object["metadata"]["uid"]: change for change in told}
-            told = list(newest.values())
+            # Of what the selector lets through: that an object has left it is told, and then no more of it.
+            seen = [change for change in told if _event(change, selector) is not None]
+            told = list({change.object["metadata"]["uid"]: change for change in seen}.values())
         again = self._wire.repeat.pop(resource.kind, 0)
         if again:
-            known = [c for c in self._server.log if c.kind == (resource.api_version, resource.kind)]
+            # No watch tells of what was before it began.
+            kind = (resource.api_version, resource.kind)
+            known = [c for c in self._server.log if c.kind == kind and c.version > began]
             # Old news after the new ones, and the newest of them left out.
             told += known[-again:][: (again + 1) // 2]
         found = [_event(change, selector) for change in told]

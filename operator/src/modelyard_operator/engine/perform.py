@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from modelyard_operator import naming
 from modelyard_operator.engine import children, drift
@@ -25,6 +26,7 @@ PARALLEL = 32
 """Requests of one plan at the same time."""
 WAIT_SECONDS = 2.0
 FIRST = {"Secret": 0, "Service": 1}
+Call = Callable[[], Awaitable[Step]]
 
 
 class ObjectGoneError(Exception):
@@ -58,7 +60,9 @@ class Performer:
         object_ = await self._finalizer(plan, observed.object)
         if plan.status_first:
             object_ = await self._status(plan.status, object_)
-        steps = await _together(self._children.delete(ref, plan.grace_seconds) for ref in plan.delete)
+        steps = await _together(
+            partial(self._children.delete, ref, plan.grace_seconds) for ref in plan.delete
+        )
         steps += await _together(self._make(plan, observed))
         if not plan.status_first:
             object_ = await self._status(plan.status, object_)
@@ -71,12 +75,12 @@ class Performer:
         changed = Step.CHANGED in steps or object_ is not observed.object
         return Result(changed, _soonest(plan.requeue_after, WAIT_SECONDS if waiting else None))
 
-    def _make(self, plan: Plan, observed: Observed) -> list[Awaitable[Step]]:
+    def _make(self, plan: Plan, observed: Observed) -> list[Call]:
         """Creations and applies, all at the same time; first what others mount and look up."""
         steps = [(m, self._children.create) for m in plan.create]
         steps += [(m, self._children.apply) for m in plan.apply]
         steps.sort(key=lambda step: FIRST.get(step[0]["kind"], len(FIRST)))
-        return [make(manifest, observed) for manifest, make in steps]
+        return [partial(make, manifest, observed) for manifest, make in steps]
 
     async def settle_doubts(self, key: Key) -> None:
         """Read what earlier writes, whose answers got lost, may have changed.
@@ -169,13 +173,16 @@ class Performer:
             self._recorder.record(object_, event)
 
 
-async def _together(steps: Iterable[Awaitable[Step]]) -> list[Step]:
-    """All steps at the same time, a bounded number of them; the first error once all have ended."""
+async def _together(steps: Iterable[Call]) -> list[Step]:
+    """All steps at the same time, a bounded number of them; the first error once all have ended.
+
+    They come as calls: a coroutine that a cancellation keeps from being awaited is an error of its own.
+    """
     slots = asyncio.Semaphore(PARALLEL)
 
-    async def one(step: Awaitable[Step]) -> Step:
+    async def one(step: Call) -> Step:
         async with slots:
-            return await step
+            return await step()
 
     found = await asyncio.gather(*(one(step) for step in steps), return_exceptions=True)
     for outcome in found:

@@ -100,7 +100,8 @@ class State:
         return before + (max((self.now - parse_time(start)).total_seconds(), 0.0) if start else 0.0)
 
     def waiting(self, problem: Problem) -> Plan:
-        """Nothing can be done but to say why."""
+        """Nothing can be done but to say why. No pod lives meanwhile: what an attempt that has ended left
+        behind, because a crash cut its end off, goes."""
         status = self.next_status(
             phase=problem.phase,
             reason=problem.reason,
@@ -111,6 +112,7 @@ class State:
         return Plan(
             finalizer=self.keeps_finalizer,
             status=status,
+            delete=self.deletions(self.live_pods()),
             events=self.events_on_reason(problem.reason, problem.message),
             requeue_after=problem.requeue_after,
         )

@@ -1,6 +1,7 @@
 """A plan becomes requests: in its order, as few as needed, and never onto what is not ours."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -362,3 +363,17 @@ async def test_a_crash_after_every_single_request_is_made_good_by_the_next_look(
         assert sorted(again.api.objects) == wanted
         assert again.status()["attempt"] == 1
         assert await again.reconcile(KEY) == "settled"
+
+
+async def test_a_cancelled_reconcile_leaves_no_step_behind(bench: Bench) -> None:
+    """Python warns of a coroutine that was made and never awaited, and warnings are errors here."""
+    owner = bench.add()
+    bench.plan = lambda _: Plan(apply=[bench.child(owner, f"s{number}") for number in range(3)])
+    looking = asyncio.create_task(bench.reconcile())
+    # The steps have been made into tasks by then, and none of them has begun.
+    for _ in range(2):
+        await asyncio.sleep(0)
+        looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+    gc.collect()

@@ -427,3 +427,16 @@ def test_what_a_crash_left_of_an_attempt_is_deleted_by_the_next() -> None:
 def test_references_are_the_datasets() -> None:
     assert references(job().object) == [DATASET]
     assert CONTROLLER.kind == "TrainingJob"
+
+
+def test_a_job_that_waits_has_no_pod_left_of_an_attempt_that_has_ended() -> None:
+    sim = running()
+    left = copy.deepcopy(sim.children)
+    sim.pod_ends("j-1-0", 1, outcome("TrainingError"))
+    sim.reconcile()
+    assert sim.status["phase"] == "Restarting"
+    # The operator was killed before it deleted them.
+    sim.children = left
+    sim.references[DATASET] = None
+    sim.settle()
+    assert (sim.status["phase"], names(sim)) == ("Pending", [])
