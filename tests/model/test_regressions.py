@@ -122,3 +122,11 @@ def test_a_watch_that_tells_the_newest_only_tells_that_a_pod_has_left_it(state: 
     state.the_network_changes(coalesce=True, latency=0.0005)
     state.somebody_edits_a_pods_labels(label=naming.KIND_LABEL, value=None, which=0)
     state.the_cluster_works(seconds=0.0005)
+
+
+def test_an_operator_that_dies_of_a_request_on_its_way_is_started_again(state: TrainingJobs) -> None:
+    """The checker's own mistake: from then on nobody looked after the jobs."""
+    state.begin(spec={"suspend": False}, workers=1)
+    state.a_pod_is_evicted(which=0)
+    state.requests_will_fail(after=0, verb=None, what="crash-after")
+    state.a_dead_operator_starts_again(seconds=0.0005)
