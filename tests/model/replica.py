@@ -69,6 +69,7 @@ class Replica:
         self.identity, self.alive = identity, True
         self._server, self._purge = server, purge
         self._loop = loop
+        self._hangs = False
         self.wire = Wire()
         self.requests: list[str] = []
         self.said: list[tuple[str, str]] = []
@@ -141,11 +142,18 @@ class Replica:
             task.cancel()
 
     def pause(self, seconds: float) -> None:
-        """Hang for a while, as a process does that is stopped or swapped out (its timers go on)."""
-        self.wire.latency += seconds
-        self._loop.call_later(seconds, self._resume, seconds)
+        """Hang for a while, as a process does that is stopped or swapped out (its timers go on).
+
+        One hang at a time: it is played by slow requests, and what has left a process is not held up by
+        its next hang.
+        """
+        if not self._hangs:
+            self._hangs = True
+            self.wire.latency += seconds
+            self._loop.call_later(seconds, self._resume, seconds)
 
     def _resume(self, seconds: float) -> None:
+        self._hangs = False
         self.wire.latency = max(self.wire.latency - seconds, 0.002)
 
     async def purge(self, prefix: str) -> int:
