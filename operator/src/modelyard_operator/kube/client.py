@@ -13,7 +13,7 @@ from modelyard_operator import naming
 from modelyard_operator.kube import errors, resources
 from modelyard_operator.kube.errors import ConflictError, InvalidError
 from modelyard_operator.kube.resources import Resource
-from modelyard_operator.kube.transport import Fence, Request, Transport
+from modelyard_operator.kube.transport import Fence, Request, Transport, no_fence
 from modelyard_operator.plan import Manifest, Ref
 
 PAGE = 100
@@ -49,7 +49,7 @@ class Client:
     """Requests by verb; ``fence`` is called right before each write leaves, each try of it, and raises
     where this replica may not write."""
 
-    def __init__(self, transport: Transport, fence: Fence = lambda: None) -> None:
+    def __init__(self, transport: Transport, fence: Fence = no_fence) -> None:
         self._transport = transport
         self._fence = fence
 
@@ -71,13 +71,12 @@ class Client:
             resource=resource.plural,
             headers={"Accept": METADATA_ONLY} if metadata_only else None,
         )
-        content = await self._transport.send(request)
-        return cast(Manifest, orjson.loads(content))
+        return await self._answer(request)
 
     async def get_path(self, path: str) -> Manifest:
         """Any JSON document of the API server, for example a group's resource list."""
         request = Request("GET", path, verb="get", resource="api")
-        return cast(Manifest, orjson.loads(await self._transport.send(request)))
+        return await self._answer(request)
 
     async def pages(
         self,
@@ -165,7 +164,7 @@ class Client:
     async def create_unfenced(self, manifest: Manifest) -> Manifest:
         """The same without the fence: for a TokenReview, which changes nothing, and for the lease that
         the fence itself stands on."""
-        return await self._create(manifest, _open)
+        return await self._create(manifest, no_fence)
 
     async def _create(self, manifest: Manifest, fence: Fence) -> Manifest:
         resource = resources.of(manifest["apiVersion"], manifest["kind"])
@@ -178,8 +177,7 @@ class Client:
             body=orjson.dumps(manifest),
             headers={"Content-Type": "application/json"},
         )
-        content = await self._transport.send(request, fence=fence)
-        return cast(Manifest, orjson.loads(content))
+        return await self._answer(request, fence)
 
     async def apply(self, manifest: Manifest) -> Manifest:
         """Server-side apply as the one owner of these fields; takes them from others.
@@ -230,7 +228,7 @@ class Client:
         self, ref: Ref, patch: Manifest, *, resource_version: str | None, subresource: str | None = None
     ) -> Manifest:
         """The same without the fence: for the lease that the fence itself stands on."""
-        return await self._merge_patch(ref, patch, resource_version, subresource, _open)
+        return await self._merge_patch(ref, patch, resource_version, subresource, no_fence)
 
     async def _merge_patch(
         self, ref: Ref, patch: Manifest, resource_version: str | None, subresource: str | None, fence: Fence
@@ -269,8 +267,7 @@ class Client:
             body=orjson.dumps(body),
             headers={"Content-Type": content_type},
         )
-        content = await self._transport.send(request, fence=fence)
-        return cast(Manifest, orjson.loads(content))
+        return await self._answer(request, fence)
 
     async def delete(self, ref: Ref, *, grace_seconds: int | None = None) -> Manifest | None:
         """Delete an object, on condition that it has ``ref.uid`` where that is given.
@@ -301,13 +298,11 @@ class Client:
             body=orjson.dumps(options),
             headers={"Content-Type": "application/json"},
         )
-        content = await self._transport.send(request, fence=self._fence)
-        found = cast(Manifest, orjson.loads(content))
+        found = await self._answer(request, self._fence)
         return None if found.get("kind") == "Status" else found
 
-
-def _open() -> None:
-    """The fence of what may always be written."""
+    async def _answer(self, request: Request, fence: Fence = no_fence) -> Manifest:
+        return cast(Manifest, orjson.loads(await self._transport.send(request, fence=fence)))
 
 
 def _watch_event(line: Manifest) -> WatchEvent:

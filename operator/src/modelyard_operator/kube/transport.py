@@ -31,6 +31,10 @@ Fence = Callable[[], None]
 NETWORK_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 
 
+def no_fence() -> None:
+    """The fence of what may always be sent."""
+
+
 def session(access: Access, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
     """An HTTP session that authorizes each request with the newest token."""
 
@@ -89,7 +93,7 @@ class Transport:
         await self._session.close()
         await asyncio.sleep(GOODBYE)
 
-    async def send(self, request: Request, *, fence: Fence = lambda: None) -> bytes:
+    async def send(self, request: Request, *, fence: Fence = no_fence) -> bytes:
         """One request, repeated where repeating is safe and may help.
 
         A read is repeated after 5xx and network errors; anything is after 429, which says that nothing
