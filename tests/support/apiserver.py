@@ -100,7 +100,10 @@ class ApiServer:
         self.kubectl("apply", *options, "-f", "-", stdin=yaml.safe_dump_all(manifests))
 
     def establish(self, *crds: dict[str, Any]) -> None:
-        """Apply CustomResourceDefinitions and wait until their kinds are served."""
+        """Apply CustomResourceDefinitions and wait until their kinds are served and described.
+
+        The description (OpenAPI) of a group follows its discovery a moment later, one kind after the other.
+        """
         if not crds:
             return
         self.apply(*crds, server_side=True)
@@ -116,7 +119,13 @@ class ApiServer:
                 for status in found
             )
 
+        def described() -> bool:
+            return all(
+                self.kubectl("explain", crd["metadata"]["name"], check=False).returncode == 0 for crd in crds
+            )
+
         eventually(established, "the CustomResourceDefinitions are established", timeout=30)
+        eventually(described, "kubectl explains the new kinds", timeout=30)
 
     def refusal(self, manifest: dict[str, Any]) -> str:
         """What ``kubectl apply`` says against an object; fails where it says nothing."""
