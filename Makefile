@@ -130,11 +130,11 @@ test-unit: venv ## Pure logic, in seconds.
 
 .PHONY: test-model
 test-model: venv ## The model checker's first hundreds of interleavings, always the same ones.
-	@$(PYTHON) -m pytest tests/model
+	@$(PYTHON) -m pytest -n 2 tests/model
 
 .PHONY: model-check
 model-check: venv ## Thousands of other interleavings of the reconcile; new ones each time (SCALE=50).
-	@MODEL_CHECK_SCALE=$(or $(SCALE),50) $(PYTHON) -m pytest -v tests/model
+	@MODEL_CHECK_SCALE=$(or $(SCALE),50) $(PYTHON) -m pytest -v -n 2 tests/model
 
 .PHONY: test-integration
 test-integration: venv tools ## Against a real API server, object store and torchrun processes.

@@ -132,6 +132,7 @@ class ApiServer:
         last = self._applied.get(before["metadata"]["uid"], {})
         found = _merged(_without(copied(before), last, wanted), wanted)
         self._applied[before["metadata"]["uid"]] = wanted
+        _count_generation(before, found)
         return self._write(actor, before, found)
 
     def patch(
@@ -157,8 +158,7 @@ class ApiServer:
         for field in ("uid", "resourceVersion", "deletionTimestamp", "generation", "creationTimestamp"):
             if field in old:
                 meta[field] = old[field]
-        if found.get("spec") != before.get("spec"):
-            meta["generation"] = int(old.get("generation", 1)) + 1
+        _count_generation(before, found)
         if "deletionTimestamp" in meta and not meta.get("finalizers") and old.get("finalizers"):
             return self._erase(actor, before, found)
         return self._write(actor, before, found)
@@ -249,6 +249,11 @@ def selects(selector: str | None, manifest: Manifest) -> bool:
         if key and (key not in labels or (equals and labels[key] != value)):
             return False
     return True
+
+
+def _count_generation(before: Manifest, found: Manifest) -> None:
+    if found.get("spec") != before.get("spec"):
+        found["metadata"]["generation"] = int(before["metadata"].get("generation", 1)) + 1
 
 
 def _merged(target: Manifest, patch: Manifest) -> Manifest:

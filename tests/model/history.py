@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -50,8 +50,11 @@ class History:
         server: ApiServer,
         now: Callable[[], datetime],
         checks: Sequence[Check],
+        kinds: Collection[str],
     ) -> None:
-        self.server, self.now = server, now
+        """``kinds`` are those of ours that an operator looks after; the checker itself says what the
+        others are."""
+        self.server, self.now, self.kinds = server, now, kinds
         self.lives: dict[str, Life] = {}
         self.broken: list[str] = []
         self.newest = 0
@@ -86,14 +89,13 @@ class History:
             return
         self.newest = change.version
         uid = item["metadata"]["uid"]
-        if (item["apiVersion"], item["kind"]) == (API_VERSION, "TrainingJob"):
+        if is_job(change):
             self._note_job(self.life(uid), change)
         for check in self._checks:
             sentence = check(self, change)
             if sentence is not None:
                 self.broken.append(f"{check.__name__} at {change.at:.3f} by {change.actor}: {sentence}")
-        if item["kind"] == "Pod" and change.before is None:
-            task = task_of(item)
+        if is_new_pod(change) and "attempt" in (task := task_of(item)):
             self.life(owner_of(item)).tasks.setdefault(task["attempt"], task)
 
     def _note_job(self, life: Life, change: Change) -> None:
@@ -111,6 +113,8 @@ class History:
 
 Check = Callable[[History, Change], str | None]
 """Called after each write with the change; returns what is broken by it."""
+Rest = Callable[[History], str | None]
+"""Called of a cluster that has come to rest; returns what is broken."""
 
 
 def status_of(manifest: Manifest | None) -> Manifest:
@@ -137,6 +141,11 @@ def task_of(pod: Manifest) -> Manifest:
     env = pod["spec"]["containers"][0]["env"]
     found: Manifest = json.loads(next(e["value"] for e in env if e["name"] == TASK_ENV))
     return found
+
+
+def is_own(change: Change) -> bool:
+    """Of one of our kinds."""
+    return bool(change.object["apiVersion"] == API_VERSION)
 
 
 def is_job(change: Change) -> bool:

@@ -36,25 +36,38 @@ class Kubelet:
     def pods(self) -> list[Manifest]:
         return self._server.all("v1", "Pod")
 
-    def run(self, pod: Manifest) -> None:
-        """Schedule it and start its container."""
+    def run(self, pod: Manifest) -> Manifest:
+        """Schedule it and start its container, where it waits for that; the pod as it is then."""
         if pod["status"]["phase"] != "Pending" or "deletionTimestamp" in pod["metadata"]:
-            return
+            return pod
         free = [node for node in NODES if node not in self.lost]
         if not pod["spec"].get("nodeName"):
             node = free[len(pod["metadata"]["name"]) % len(free)]
             pod = self._patch(pod, {"spec": {"nodeName": node}})
         if pod["spec"]["nodeName"] in self.lost:
-            return
+            return pod
         running = {"running": {"startedAt": timestamp(self._now())}}
-        self._patch(pod, {"status": {"phase": "Running", "containerStatuses": [{"state": running}]}})
+        return self._patch(pod, {"status": {"phase": "Running", "containerStatuses": [{"state": running}]}})
 
-    def end(self, pod: Manifest, how: str) -> None:
-        """Its container ends."""
+    def end(self, pod: Manifest, code: int, words: Manifest | None) -> None:
+        """Its container ends, with an exit code and its last words."""
+        if pod["status"]["phase"] == "Running" and pod["spec"]["nodeName"] not in self.lost:
+            self._ended(pod, code, words)
+
+    def crash(self, pod: Manifest, code: int) -> None:
+        """The container of a server ends; it is started again after a while."""
         if pod["status"]["phase"] != "Running" or pod["spec"]["nodeName"] in self.lost:
             return
-        code, words = ENDS[how]
-        self._ended(pod, code, words)
+        waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+        last = {"terminated": {"exitCode": code, "reason": "Error", "message": ""}}
+        self._patch(pod, {"status": {"containerStatuses": [{"state": waiting, "lastState": last}]}})
+
+    def restart(self, pod: Manifest) -> None:
+        """A container that has crashed runs again."""
+        states = pod["status"].get("containerStatuses", [])
+        if any("waiting" in found["state"] for found in states) and pod["spec"]["nodeName"] not in self.lost:
+            running = {"running": {"startedAt": timestamp(self._now())}}
+            self._patch(pod, {"status": {"containerStatuses": [{"state": running, "ready": True}]}})
 
     def evict(self, pod: Manifest) -> None:
         """The node runs out of memory, or a pod of a higher priority needs its place."""
@@ -104,6 +117,7 @@ class Kubelet:
         self.reap()
         for pod in self.pods():
             self.run(pod)
+            self.restart(pod)
 
     def _ended(self, pod: Manifest, code: int, words: dict[str, Any] | None) -> None:
         ended = {

@@ -120,7 +120,7 @@ class Replica:
                 selector=naming.CHILD_SELECTOR,
                 clock=loop.time,
             )
-            for kind in (resources.POD, resources.SERVICE, resources.SECRET)
+            for kind in resources.CHILDREN
         ]
         self._tasks: list[asyncio.Task[None]] = []
         server.listeners.append(self._heard)

@@ -8,7 +8,7 @@ import pytest
 
 from modelyard_operator import naming
 from tests.model.history import status_of
-from tests.model.machine import TrainingJobs
+from tests.model.training_jobs import TrainingJobs
 
 
 @pytest.fixture

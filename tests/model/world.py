@@ -8,24 +8,31 @@ from typing import Any
 
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.engine.loop import LONGEST_WAIT
-from modelyard_operator.plan import Manifest, Plan, Ref
+from modelyard_operator.plan import Manifest, Observed, Plan, Ref
 from modelyard_operator.reconcile import training_job
 from modelyard_operator.reconcile.controller import Controller
-from tests.model.always import ALWAYS
+from tests.model import every_kind, training_always, training_quiet
 from tests.model.apiserver import ApiServer
-from tests.model.history import Check, History
+from tests.model.history import Check, History, Rest
 from tests.model.kubelet import Kubelet
-from tests.model.quiet import QUIET
 from tests.model.replica import Replica
 from tests.model.virtual_time import START, VirtualLoop
+from tests.model.workloads import DeploymentController, JobController
 
 NAMESPACE = "ns"
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=START)
-CONTROLLERS: Mapping[str, Controller] = {
-    "TrainingJob": training_job.CONTROLLER,
-    "Dataset": Controller("Dataset", "datasets", lambda _: Plan(), lambda _: []),
-}
-"""Datasets are what the checker says they are."""
+
+
+def _nothing(observed: Observed) -> Plan:
+    return Plan()
+
+
+def told(kind: str) -> Controller:
+    """Of a kind whose objects are what the checker says they are."""
+    return Controller(kind, f"{kind.lower()}s", _nothing, lambda _: [])
+
+
+CONTROLLERS: Mapping[str, Controller] = {"TrainingJob": training_job.CONTROLLER, "Dataset": told("Dataset")}
 
 RESTS_AFTER = 650.0
 """Seconds without a request after which nothing is waiting for anything any more: longer than the
@@ -44,20 +51,26 @@ class World:
         self,
         replicas: int = 1,
         *,
-        checks: Sequence[Check] = ALWAYS,
+        checks: Sequence[Check] = (*every_kind.ALWAYS, *training_always.ALWAYS),
+        quiet: Sequence[Rest] = (*every_kind.QUIET, *training_quiet.QUIET),
         controllers: Mapping[str, Controller] = CONTROLLERS,
     ) -> None:
         self.loop = VirtualLoop()
         self.clock_error = 0.0
         """Seconds that the operators' wall clock is ahead of everybody else's."""
         self.server = ApiServer(self.loop.time, self.now)
-        self.history = History(self.server, self.now, checks)
+        handled = {kind for kind, found in controllers.items() if found.plan is not _nothing}
+        self.history, self._quiet = History(self.server, self.now, checks, handled), quiet
         self.kubelet = Kubelet(self.server, self.now)
+        self.workloads: Sequence[JobController | DeploymentController] = [
+            JobController(self.server, self.now),
+            DeploymentController(self.server),
+        ]
         self.purged: list[str] = []
         self._started, self._controllers = 0, controllers
         self._elects = replicas > 1
         self.replicas = [self._replica() for _ in range(replicas)]
-        self.requests = 0
+        self._requests = 0
         """Of replicas that are dead by now."""
 
     def now(self) -> datetime:
@@ -94,6 +107,12 @@ class World:
         if self.server.find(ref) is not None:
             self.server.delete("user", ref, **options)
 
+    def works(self) -> None:
+        """The rest of the cluster does all that is due by itself."""
+        self.kubelet.step()
+        for controller in self.workloads:
+            controller.step()
+
     # What becomes of operators.
     def kill(self, index: int) -> None:
         """kill -9, and the next process."""
@@ -103,7 +122,7 @@ class World:
     def revive(self) -> None:
         for index, replica in enumerate(self.replicas):
             if not replica.alive:
-                self.requests += len(replica.requests)
+                self._requests += _counted(replica)
                 self.replicas[index] = self._replica()
 
     def _replica(self) -> Replica:
@@ -143,8 +162,9 @@ class World:
             raise BrokenInvariantError("\n".join(self.history.broken))
 
     def sent(self) -> int:
-        """Requests of all operators so far, without those for the lease."""
-        return self.requests + sum(len(replica.requests) for replica in self.replicas)
+        """Requests of all operators so far; not those for the lease, nor the looks for a user's Secret, which
+        nothing announces."""
+        return self._requests + sum(map(_counted, self.replicas))
 
     def rest(self) -> None:
         """Everything heals, clocks too, and calms down; then everything must be as it should be.
@@ -163,7 +183,7 @@ class World:
         while self.loop.time() - quiet_since < rests_after:
             # A request that was on its way may yet have been the death of one.
             self.revive()
-            self.kubelet.step()
+            self.works()
             busy = self.loop.time() - quiet_since < 5
             self.pass_time(0.5 if busy else 20.0)
             after = (self.sent(), self._version())
@@ -172,7 +192,9 @@ class World:
             if self.loop.time() - began > LONGEST_WAY_TO_REST:
                 newest = [line for replica in self.replicas for line in replica.requests[-10:]]
                 raise BrokenInvariantError(f"no rest; the newest requests: {newest}")
-        found = [f"{check.__name__}: {said}" for check in QUIET if (said := check(self.history)) is not None]
+        found = [
+            f"{check.__name__}: {said}" for check in self._quiet if (said := check(self.history)) is not None
+        ]
         if found:
             raise BrokenInvariantError("\n".join(found))
 
@@ -184,6 +206,10 @@ class World:
         for replica in self.replicas:
             replica.die()
         self.loop.shut()
+
+
+def _counted(replica: Replica) -> int:
+    return sum(not request.startswith("get Secret ") for request in replica.requests)
 
 
 def job_spec(**fields: Any) -> Manifest:

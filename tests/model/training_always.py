@@ -1,16 +1,18 @@
-"""Invariants that hold at every single write, whatever goes wrong. Each returns what broke it, or None.
+"""Invariants of TrainingJobs that hold at every single write, whatever goes wrong.
+
+Each returns what broke it, or None.
 
 One more is in ``history``: only the holder of the lease writes.
 """
 
 from __future__ import annotations
 
-from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.plan import Manifest
 from modelyard_operator.reconcile.training_state import LOST_AFTER_SECONDS
 from tests.model.apiserver import Change
 from tests.model.history import (
     TERMINAL,
+    Check,
     History,
     attempt_of,
     by_operator,
@@ -146,47 +148,13 @@ def failures_stay_within_the_limit(history: History, change: Change) -> str | No
     return None
 
 
-def conditions_agree(history: History, change: Change) -> str | None:
-    """At most one of Ready, Reconciling and Stalled is True, and each type stands there once."""
-    if not is_job(change) or change.after is None:
-        return None
-    found = status_of(change.after).get("conditions", [])
-    true = [
-        c["type"] for c in found if c["status"] == "True" and c["type"] in {"Ready", "Reconciling", "Stalled"}
-    ]
-    types = [c["type"] for c in found]
-    if len(true) > 1 or len(set(types)) != len(types):
-        return f"True: {true}; types: {types}"
-    return None
-
-
-def observed_generation_is_no_lie(history: History, change: Change) -> str | None:
-    """It never runs ahead of the object, and never goes back."""
-    if not is_job(change) or change.after is None:
-        return None
-    was = status_of(change.before).get("observedGeneration", 0)
-    is_ = status_of(change.after).get("observedGeneration", 0)
-    generation = change.after["metadata"]["generation"]
-    return None if was <= is_ <= generation else f"{was} became {is_} at generation {generation}"
-
-
-def the_deleted_stay_deleted(history: History, change: Change) -> str | None:
-    """The operator never makes an object of our own kinds: what a time to live has taken stays away."""
-    own = change.object["apiVersion"] == API_VERSION
-    return (
-        f"made {change.object['metadata']['name']}"
-        if own and by_operator(change) and change.before is None
-        else None
-    )
-
-
 def owner(history: History, manifest: Manifest) -> Manifest | None:
     """The job that an object belongs to."""
     uid = owner_of(manifest)
     return next((o for o in history.server.objects.values() if o["metadata"]["uid"] == uid), None)
 
 
-ALWAYS = [
+ALWAYS: list[Check] = [
     one_attempt_lives,
     attempt_numbers_only_grow,
     an_attempt_begins_once,
@@ -196,7 +164,4 @@ ALWAYS = [
     no_checkpoint_is_skipped,
     an_end_is_final,
     failures_stay_within_the_limit,
-    conditions_agree,
-    observed_generation_is_no_lie,
-    the_deleted_stay_deleted,
 ]

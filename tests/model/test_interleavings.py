@@ -1,4 +1,4 @@
-"""Thousands of random interleavings of everything that can happen to TrainingJobs."""
+"""Thousands of random interleavings of everything that can happen to our three kinds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from tests.model.machine import TrainingJobs, TwoReplicas
+from tests.model.datasets import Datasets
+from tests.model.deployments import Deployments
+from tests.model.training_jobs import TrainingJobs, TwoReplicas
 
 SCALE = int(os.environ.get("MODEL_CHECK_SCALE", "1"))
 """`make model-check` runs so many times more than `make test`."""
@@ -28,6 +30,8 @@ def checked(examples: int) -> settings:
     )
 
 
-@pytest.mark.parametrize(("machine", "examples"), [(TrainingJobs, 250), (TwoReplicas, 40)])
+@pytest.mark.parametrize(
+    ("machine", "examples"), [(TrainingJobs, 250), (TwoReplicas, 40), (Datasets, 200), (Deployments, 200)]
+)
 def test_every_interleaving_ends_well(machine: type[RuleBasedStateMachine], examples: int) -> None:
     run_state_machine_as_test(machine, settings=checked(examples))

@@ -1,0 +1,136 @@
+"""The rules for Deployments: everything that users, their models and the servers may do to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, rule
+
+from modelyard_operator import naming
+from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.plan import Ref
+from modelyard_operator.reconcile import deployment
+from tests.model import every_kind
+from tests.model.deployment_invariants import Servings
+from tests.model.machine import Machine, moments, pods, present
+from tests.model.world import NAMESPACE, World, told
+
+names = st.sampled_from(["s", "s", "s", "t"])
+TOKEN = Ref("v1", "Secret", NAMESPACE, "mine")
+EDITS: list[dict[str, Any]] = [
+    {"model": {"trainingJob": "a", "objectStore": None}},
+    {"model": {"trainingJob": "b", "objectStore": None}},
+    {"model": {"trainingJob": None, "objectStore": {"prefix": "models/x/"}}},
+    {"replicas": 0},
+    {"replicas": 1},
+    {"replicas": 2},
+    {"replicas": 3},
+    {"resources": {"limits": {"memory": "1Gi"}}},
+    {"resources": None},
+    {"tokenSecretName": TOKEN.name},
+    {"tokenSecretName": None},
+    {"expose": {"type": "NodePort"}},
+]
+MODELS: list[dict[str, Any]] = [
+    {"phase": "Running"},
+    {"phase": "Failed", "message": "it failed"},
+    {"phase": "Succeeded", "model": {"uri": "s3://modelyard/models/{}/1/", "digest": "sha256:1", "bytes": 1}},
+    {"phase": "Succeeded", "model": {"uri": "s3://modelyard/models/{}/2/", "digest": "sha256:2", "bytes": 1}},
+]
+"""What a TrainingJob may have come to; {} is its name."""
+
+
+class Deployments(Machine):
+    """One interleaving."""
+
+    def new_world(self) -> World:
+        servings = Servings()
+        return World(
+            checks=(*every_kind.ALWAYS, *servings.always),
+            quiet=(*every_kind.QUIET, *servings.quiet),
+            controllers={"Deployment": deployment.CONTROLLER, "TrainingJob": told("TrainingJob")},
+        )
+
+    @initialize(spec=st.sampled_from(EDITS), model=st.sampled_from(MODELS), serves=st.booleans())
+    def begin(self, spec: dict[str, Any], model: dict[str, Any], serves: bool) -> None:
+        self.a_job_comes_to_something("a", MODELS[-1] if serves else model)
+        self.a_job_comes_to_something("b", MODELS[-1])
+        self.somebody_sets_a_token("one")
+        self.somebody_creates_a_deployment("s", spec)
+        self.world.pass_time(0.3)
+        if serves:
+            self.world.rest()
+
+    # Users.
+    @rule(name=names, spec=st.sampled_from(EDITS))
+    def somebody_creates_a_deployment(self, name: str, spec: dict[str, Any]) -> None:
+        if self.world.find("Deployment", name) is None:
+            model = present(spec.get("model", {"trainingJob": "a"}))
+            self.world.create("Deployment", name, present(spec) | {"model": model})
+
+    @rule(name=names, specs=st.lists(st.sampled_from(EDITS), min_size=1, max_size=3), seconds=moments)
+    def somebody_edits(self, name: str, specs: list[dict[str, Any]], seconds: float) -> None:
+        for spec in specs:
+            self.world.edit("Deployment", name, **spec)
+            self.world.works()
+            self.world.pass_time(seconds)
+
+    @rule(name=names)
+    def somebody_deletes_the_deployment(self, name: str) -> None:
+        self.world.delete("Deployment", name)
+
+    @rule(name=st.sampled_from("ab"), model=st.sampled_from(MODELS))
+    def a_job_comes_to_something(self, name: str, model: dict[str, Any]) -> None:
+        """A TrainingJob of this name; what it has come to is final."""
+        found = self.world.find("TrainingJob", name)
+        if found is None:
+            found = self.world.create("TrainingJob", name, {})
+        if (found.get("status") or {}).get("phase") in {None, "Running"}:
+            ref, published = Ref(API_VERSION, "TrainingJob", NAMESPACE, name), model.get("model")
+            if published is not None:
+                model = model | {"model": published | {"uri": published["uri"].format(name)}}
+            self.world.server.patch("user", ref, {"status": model}, subresource="status")
+
+    @rule(name=st.sampled_from("ab"))
+    def somebody_deletes_a_job(self, name: str) -> None:
+        self.world.delete("TrainingJob", name)
+
+    @rule(token=st.sampled_from(["one", "two"]))
+    def somebody_sets_a_token(self, token: str) -> None:
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": TOKEN.name, "namespace": NAMESPACE},
+            "data": {"token": token},
+        }
+        if self.world.server.find(TOKEN) is None:
+            self.world.server.create("user", manifest)
+        else:
+            self.world.server.patch("user", TOKEN, {"data": manifest["data"]})
+
+    @rule()
+    def somebody_deletes_the_token(self) -> None:
+        self.world.delete("Secret", TOKEN.name, "v1")
+
+    @rule(name=names, what=st.sampled_from(["Deployment", "Service", "PodDisruptionBudget", "keys", "token"]))
+    def somebody_deletes_a_child(self, name: str, what: str) -> None:
+        if what == "keys":
+            self.world.delete("Secret", naming.store_secret("Deployment", name), "v1")
+        elif what == "token":
+            self.world.delete("Secret", naming.token_secret(name), "v1")
+        else:
+            versions = {"Deployment": "apps/v1", "Service": "v1", "PodDisruptionBudget": "policy/v1"}
+            self.world.delete(what, naming.server(name), versions[what])
+
+    @rule(name=names, replicas=st.sampled_from([0, 2, 5]))
+    def somebody_scales_the_servers_by_hand(self, name: str, replicas: int) -> None:
+        ref = Ref("apps/v1", "Deployment", NAMESPACE, naming.server(name))
+        if self.world.server.find(ref) is not None:
+            self.world.server.patch("user", ref, {"spec": {"replicas": replicas}})
+
+    # Servers.
+    @rule(which=pods, code=st.sampled_from([1, 137]))
+    def a_server_crashes(self, which: int, code: int) -> None:
+        if (pod := self._pod(which)) is not None:
+            self.world.kubelet.crash(pod, code)

@@ -1,0 +1,166 @@
+"""The rules for TrainingJobs: everything that users, nodes and workers may do to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, rule
+
+from modelyard_algorithms.contract.report import Report
+from modelyard_operator import naming
+from modelyard_operator.kube.queue import Key
+from modelyard_operator.plan import Ref, timestamp
+from tests.model.history import status_of
+from tests.model.kubelet import ENDS, NODES
+from tests.model.machine import Machine, moments, pods, present
+from tests.model.world import NAMESPACE, World, job_spec
+
+JOBS = ("a", "b")
+jobs = st.sampled_from(JOBS)
+EDITS: list[dict[str, Any]] = [
+    {"suspend": True},
+    {"suspend": False},
+    {"workers": 1},
+    {"workers": 2},
+    {"workers": 3},
+    {"hyperparameters": {"epochs": 2}},
+    {"hyperparameters": {"epochs": 1}},
+    {"hyperparameters": {"epochs": -1}},
+    {"resources": {"limits": {"memory": "1Gi"}}},
+    {"datasets": [{"channel": "train", "dataset": "e"}]},
+    {"datasets": [{"channel": "train", "dataset": "d"}]},
+    {"backoffLimit": 0},
+    {"backoffLimit": 2},
+    {"ttlSecondsAfterFinished": 0},
+    {"ttlSecondsAfterFinished": 30},
+    {"ttlSecondsAfterFinished": None},
+    {"deletionPolicy": "Delete"},
+    {"deletionPolicy": "Retain"},
+    {"activeDeadlineSeconds": 60},
+    {"activeDeadlineSeconds": None},
+    {"stallTimeoutSeconds": 30},
+]
+
+
+class TrainingJobs(Machine):
+    """One interleaving. The class is subclassed by the number of replicas."""
+
+    replicas = 1
+
+    def new_world(self) -> World:
+        return World(self.replicas)
+
+    @initialize(spec=st.sampled_from(EDITS), workers=st.integers(1, 2))
+    def begin(self, spec: dict[str, Any], workers: int) -> None:
+        self.world.set_dataset("d", "1")
+        self.world.create("TrainingJob", "a", job_spec(workers=workers) | present(spec))
+        self.world.pass_time(0.3)
+
+    # Users.
+    @rule(name=jobs, spec=st.sampled_from(EDITS))
+    def somebody_creates_a_job(self, name: str, spec: dict[str, Any]) -> None:
+        if self.world.find("TrainingJob", name) is None:
+            self.world.create("TrainingJob", name, job_spec() | present(spec))
+
+    @rule(name=jobs, spec=st.sampled_from(EDITS))
+    def somebody_edits(self, name: str, spec: dict[str, Any]) -> None:
+        self.world.edit("TrainingJob", name, **spec)
+
+    @rule(name=jobs)
+    def somebody_deletes_the_job(self, name: str) -> None:
+        self.world.delete("TrainingJob", name)
+
+    @rule(name=st.sampled_from("de"), version=st.sampled_from([None, "1", "2"]))
+    def a_dataset_changes(self, name: str, version: str | None) -> None:
+        self.world.set_dataset(name, version)
+
+    @rule(name=st.sampled_from("de"))
+    def somebody_deletes_a_dataset(self, name: str) -> None:
+        self.world.delete("Dataset", name)
+
+    @rule(name=jobs, what=st.sampled_from(["Service", "Secret"]))
+    def somebody_deletes_a_child(self, name: str, what: str) -> None:
+        child = (
+            naming.workers_service(name) if what == "Service" else naming.store_secret("TrainingJob", name)
+        )
+        self.world.delete(what, child, "v1")
+
+    @rule(
+        which=pods,
+        label=st.sampled_from(
+            _labels := [
+                naming.UID_LABEL,
+                naming.NAME_LABEL,
+                naming.ATTEMPT_LABEL,
+                naming.RANK_LABEL,
+                naming.KIND_LABEL,
+            ]
+        ),
+        value=st.sampled_from([None, "other"]),
+    )
+    def somebody_edits_a_pods_labels(self, which: int, label: str, value: str | None) -> None:
+        if (pod := self._pod(which)) is not None:
+            self.world.server.patch("user", Ref.of(pod), {"metadata": {"labels": {label: value}}})
+
+    # Pods.
+    @rule(which=pods, how=st.sampled_from(sorted(ENDS)))
+    def a_pod_ends(self, which: int, how: str) -> None:
+        if (pod := self._pod(which)) is not None:
+            self.world.kubelet.end(pod, *ENDS[how])
+
+    @rule(name=jobs)
+    def a_gang_succeeds(self, name: str) -> None:
+        for pod in self.world.kubelet.pods():
+            if pod["metadata"]["name"].startswith(f"{name}-"):
+                self.world.kubelet.end(pod, *ENDS["succeeds"])
+
+    @rule(node=st.sampled_from(NODES))
+    def a_node_is_lost(self, node: str) -> None:
+        self.world.kubelet.lose(node)
+
+    @rule()
+    def lost_pods_are_deleted(self) -> None:
+        self.world.kubelet.taint()
+
+    @rule()
+    def the_node_is_back(self) -> None:
+        self.world.kubelet.find()
+
+    @rule(name=jobs, step=st.integers(0, 3), late=st.booleans())
+    def a_worker_reports(self, name: str, step: int, late: bool) -> None:
+        job = self.world.find("TrainingJob", name)
+        if job is None or not status_of(job).get("attempt"):
+            return
+        report = Report(
+            kind="TrainingJob",
+            namespace=NAMESPACE,
+            name=name,
+            uid=job["metadata"]["uid"],
+            attempt=max(status_of(job)["attempt"] - late, 1),
+            stage="Training",
+            step=step,
+            time=timestamp(self.world.now()),
+        )
+        board = self._replica().board
+        self.world.within(lambda: board.post(Key("TrainingJob", NAMESPACE, name), report))
+
+
+class TwoReplicas(TrainingJobs):
+    """The same with an election."""
+
+    replicas = 2
+
+    @rule(seconds=st.sampled_from([1.0, 4.0, 9.0]))
+    def a_replica_hangs(self, seconds: float) -> None:
+        self._replica().pause(seconds)
+
+    @rule(latency=st.sampled_from([None, 0.9, 1.3, 1.45, 4.0]), seconds=moments)
+    def the_lease_is_slow(self, latency: float | None, seconds: float) -> None:
+        """A renewal may come a moment too late."""
+        self._replica().wire.lease_latency = latency
+        self.world.pass_time(seconds)
+
+    @rule(which=st.integers(0, 1))
+    def one_replica_is_killed(self, which: int) -> None:
+        self.world.kill(which)
