@@ -15,11 +15,11 @@ import socket
 import ssl
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
 
@@ -262,12 +262,13 @@ def _wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool]
 
 
 def _answers(url: str, ca: Path | None = None, token: str = "") -> bool:
-    context = ssl.create_default_context(cafile=str(ca)) if ca else None
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
     try:
+        # The certificate's file is there a moment before its content is.
+        context = ssl.create_default_context(cafile=str(ca)) if ca else None
         with urllib.request.urlopen(request, timeout=5, context=context) as answer:
             return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
+    except (OSError, HTTPException):
         return False
 
 

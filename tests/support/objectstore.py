@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 import urllib3
 from minio import Minio
 from minio.deleteobjects import DeleteObject
-from minio.error import S3Error
+from minio.error import MinioException
+from urllib3.exceptions import HTTPError
 
+from modelyard_algorithms.storage.errors import passes
 from tests.support.cluster import SECRET, Cluster
 from tests.support.portforward import PortForward
 from tests.support.waiting import eventually
@@ -20,7 +22,6 @@ from tests.support.waiting import eventually
 T = TypeVar("T")
 
 RETRY_SECONDS = 60.0
-PASSING = (OSError, urllib3.exceptions.HTTPError)
 
 
 class ObjectStore:
@@ -102,13 +103,11 @@ class ObjectStore:
         def attempt() -> tuple[T] | None:
             try:
                 return (request(self._minio()),)
-            except PASSING:
+            except (MinioException, HTTPError, OSError) as error:
+                if not passes(error):
+                    raise
                 self._client = None
                 return None
-            except S3Error as error:
-                if error.code in {"XMinioServerNotInitialized", "ServiceUnavailable"}:
-                    return None
-                raise
 
         return eventually(attempt, "an answer of the object store", timeout=RETRY_SECONDS)[0]
 

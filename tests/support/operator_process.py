@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.apiserver import ApiServer
+from tests.support.waiting import eventually
 
 NAMESPACE = "modelyard-system"
 STORE_SECRET = "modelyard-object-store"
@@ -43,7 +44,13 @@ def running(server: ApiServer, **settings: str) -> Iterator[Path]:
             stderr=subprocess.STDOUT,
             env=environment,
         )
+
+        def leads() -> bool:
+            assert process.poll() is None, f"the operator has ended:\n{log.read_text()[-4000:]}"
+            return ": leading" in log.read_text()
+
         try:
+            eventually(leads, "the operator leads", timeout=90, diagnose=log.read_text)
             yield log
             assert process.poll() is None, f"the operator has ended:\n{log.read_text()[-4000:]}"
         finally:

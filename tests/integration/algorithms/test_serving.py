@@ -263,7 +263,7 @@ def test_no_token_stands_in_the_log(server: Server) -> None:
 
 
 def test_an_end_loses_no_request(machine: Machine, model: str, tmp_path: Path) -> None:
-    server = _start(machine, _task(machine), tmp_path, drain=1.5)
+    server = _start(machine, _task(machine), tmp_path, drain=6)
     eventually(server.ready)
     codes: list[int] = []
     not_ready = threading.Event()
@@ -287,7 +287,7 @@ def test_an_end_loses_no_request(machine: Machine, model: str, tmp_path: Path) -
     for client in clients:
         client.join()
     assert set(codes) == {200}
-    assert server.pod.wait(20) == 0, server.pod.log
+    assert server.pod.wait() == 0, server.pod.log
     server.http.close()
 
 
@@ -302,7 +302,7 @@ def test_a_model_that_is_not_the_one_asked_for_is_not_served(
     machine: Machine, model: str, tmp_path: Path, prefix: str, digest: str | None, reason: str, words: str
 ) -> None:
     server = _start(machine, _task(machine, prefix, digest), tmp_path)
-    assert server.pod.wait(60) == environment.EXIT_INVALID
+    assert server.pod.wait() == environment.EXIT_INVALID
     assert server.pod.outcome.reason == reason
     assert words in server.pod.outcome.message
     server.http.close()
@@ -310,7 +310,7 @@ def test_a_model_that_is_not_the_one_asked_for_is_not_served(
 
 def test_without_a_token_of_its_own_it_does_not_begin(machine: Machine, tmp_path: Path) -> None:
     server = _start(machine, _task(machine), tmp_path, content="\n")
-    assert server.pod.wait(60) == environment.EXIT_INVALID
+    assert server.pod.wait() == environment.EXIT_INVALID
     assert server.pod.outcome.reason == report.TOKEN_MISSING
     assert "spec.tokenSecretName names has no key 'token'" in server.pod.outcome.message
     server.http.close()

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import signal
+import time
+from collections.abc import Callable
 
 import pytest
 
@@ -28,6 +30,16 @@ def _step(key: str) -> int:
     return int(key.split("/")[-2].split("-")[1])
 
 
+def _at_rest(look: Callable[[], list[str]]) -> list[str]:
+    """What two looks in a row find: a request of a process that was killed may be on its way yet."""
+    found = look()
+    while True:
+        time.sleep(0.5)
+        before, found = found, look()
+        if found == before:
+            return found
+
+
 def _kill_in_the_middle(machine: Machine, pods: list[Pod], name: str, step: int) -> int:
     """SIGKILL to all when a checkpoint of at least that step stands; returns the newest's step."""
 
@@ -38,7 +50,7 @@ def _kill_in_the_middle(machine: Machine, pods: list[Pod], name: str, step: int)
     eventually(far_enough)
     for pod in pods:
         pod.kill()
-    newest = max(map(_step, _checkpoints(machine.store, name)))
+    newest = max(map(_step, _at_rest(lambda: _checkpoints(machine.store, name))))
     assert newest < 400
     assert machine.store.keys(f"models/{name}/") == []
     return newest

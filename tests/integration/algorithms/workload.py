@@ -176,7 +176,7 @@ def succeed(pods: list[Pod]) -> None:
         assert code == 0, pod.log
 
 
-def eventually(condition: Callable[[], bool], timeout: float = 60.0) -> None:
+def eventually(condition: Callable[[], bool], timeout: float = TIMEOUT) -> None:
     """Wait for it."""
     deadline = time.monotonic() + timeout
     while not condition():

@@ -88,7 +88,8 @@ def test_kserve_that_goes_away_is_told(serving: Serving) -> None:
     serving.kserve_acts()
     serving.edit(backend="KServe")
     serving.reaches("Ready")
-    serving.server.kubectl("delete", "crd", f"{kserve_sdk.PLURAL}.{kserve_sdk.GROUP}")
+    definition = f"{kserve_sdk.PLURAL}.{kserve_sdk.GROUP}"
+    serving.server.kubectl("delete", "crd", definition, "--wait=false")
     try:
         # Sooner than it is asked for: the watch notices.
         serving.reaches("Failed", timeout=15)
@@ -96,5 +97,6 @@ def test_kserve_that_goes_away_is_told(serving: Serving) -> None:
         assert (stalled["status"], stalled["reason"]) == ("True", "KServeNotInstalled")
         assert "install KServe, or set spec.backend" in stalled["message"]
     finally:
+        serving.server.kubectl("wait", "crd", definition, "--for=delete", "--timeout=50s", check=False)
         serving.server.establish(kserve_sdk.definition())
-    serving.eventually(lambda: serving.find(SERVICES), "an InferenceService again", timeout=60)
+    serving.eventually(lambda: serving.find(SERVICES), "an InferenceService again", timeout=120)

@@ -167,7 +167,9 @@ class Engine:
         """Somebody else was faster: read the object, decide anew."""
         log.debug("%s: %s", key, error)
         try:
-            await self._performer.refresh(ref_of(key))
+            if await self._performer.refresh(ref_of(key)):
+                # What has been read here the watch does not tell any more: nobody else makes the key due.
+                self._rounds.pop(key, None)
         except ObjectGoneError:
             self._cache.removed(ref_of(key))
             return "gone"

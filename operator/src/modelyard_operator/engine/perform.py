@@ -99,14 +99,14 @@ class Performer:
         await self._status(status, object_)
         self._say(events, object_)
 
-    async def refresh(self, ref: Ref) -> None:
-        """Read the object itself anew, after a conflict: the watch may need a while yet.
+    async def refresh(self, ref: Ref) -> bool:
+        """Read the object itself anew, after a conflict: the watch may need a while yet. Whether it was news.
 
         Raises:
             ObjectGoneError: it is gone.
         """
         try:
-            self._cache.wrote(await self._client.get(ref))
+            return self._cache.wrote(await self._client.get(ref))
         except NotFoundError as error:
             raise ObjectGoneError(str(error)) from error
 

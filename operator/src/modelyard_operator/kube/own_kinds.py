@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import aiohttp
@@ -107,16 +108,10 @@ class OwnKinds:
         """
         told = False
         while True:
-            missing = {kind.plural for kind in self._kinds}
-            for version in {kind.api_version for kind in self._kinds}:
-                try:
-                    found = await self._client.get_path(f"/apis/{version}")
-                except NotFoundError:
-                    continue
-                except ApiError as error:
-                    log.warning("cannot find out which of our definitions are installed: %s", error)
-                    break
-                missing -= {item["name"] for item in found.get("resources", [])}
+            try:
+                missing = await self._undefined()
+            except ApiError as error:
+                log.warning("cannot find out which of our definitions are installed: %s", error)
             else:
                 # The API server has answered: silence of the watches is no failure of theirs.
                 self._active = dict.fromkeys(self._active, time.monotonic())
@@ -128,6 +123,19 @@ class OwnKinds:
                     )
                     told = True
             await asyncio.sleep(DEFINITIONS_RETRY)
+
+    async def _undefined(self) -> set[str]:
+        """Kinds that discovery does not name yet, neither in the list of groups, which kopf reads first and
+        which another controller of the API server fills, nor in their version's own."""
+        groups = {found["name"] for found in (await self._client.get_path("/apis"))["groups"]}
+        missing = {kind.plural for kind in self._kinds}
+        for version in {kind.api_version for kind in self._kinds}:
+            if version.partition("/")[0] not in groups:
+                continue
+            with suppress(NotFoundError):
+                found = await self._client.get_path(f"/apis/{version}")
+                missing -= {item["name"] for item in found.get("resources", [])}
+        return missing
 
     def _registry(self) -> kopf.OperatorRegistry:
         # Not the default registry: that one imports the official client where it is installed.

@@ -134,6 +134,24 @@ async def test_a_plan_that_never_settles_is_slowed_down(bench: Bench) -> None:
     await bench.engine.stop(1)
 
 
+async def test_a_conflict_that_brings_news_does_not_slow_the_next_look_down(bench: Bench) -> None:
+    """The watch need not tell what has been read already: nothing else would make the key due."""
+    edits = 10
+
+    def edited(request: str) -> None:
+        nonlocal edits
+        if edits and request.startswith("patch TrainingJob/status"):
+            edits -= 1
+            bench.api.put((bench.api.find(REF) or {}) | {"spec": {"edits": edits}})
+
+    bench.plan = lambda observed: Plan(status={"edits": observed.object["spec"].get("edits")})
+    bench.api.before = edited
+    bench.engine.start()
+    bench.add("j")
+    await eventually(lambda: bench.status() == {"edits": 0})
+    await bench.engine.stop(1)
+
+
 async def test_nothing_is_done_while_another_replica_leads(bench: Bench) -> None:
     bench.leading = False
     bench.plan = lambda _: Plan(status={"phase": "Done"})
