@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from modelyard_operator import naming
@@ -212,8 +213,15 @@ def test_a_deleted_token_comes_back_as_another_one_and_only_that_is_accepted(
     assert new != old
     body = instances([held_out[0][1]])
     with Predictions(workspace, "served") as client:
+
+        def accepted() -> bool:
+            try:
+                return client.send(client.path, json=body).status_code == 200
+            except httpx.TransportError:
+                return False  # The old server ends with a request on its way.
+
         answer = eventually(
-            lambda: client.send(client.path, json=body).status_code == 200,
+            accepted,
             "the new token is accepted",
             timeout=SECONDS,
             diagnose=lambda: workspace.diagnosis(DEPLOYMENT, "served"),

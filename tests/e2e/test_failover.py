@@ -26,8 +26,8 @@ from tests.support.workspace import Workspace
 def alone(workspace: Workspace, release: Release, data: Data) -> Iterator[Workspace]:
     """A namespace with a Dataset that is ready, and nobody who looks after it."""
     workspace.ready_dataset(manifests.dataset("tiny", data.tiny))
-    release.scale_operator(0)
     try:
+        release.scale_operator(0)
         yield workspace
     finally:
         release.scale_operator(1)

@@ -161,8 +161,11 @@ def test_a_program_that_fails_is_tried_to_the_limit_and_its_last_words_are_kept(
     assert failure["exitCode"] != 0
     assert "torch" in failure["logTail"]
     assert "attempt 2; backoffLimit 1" in status["message"]
-    reasons = [event["reason"] for event in tiny.events(TRAINING_JOB, "failing")]
-    assert "Failed" in reasons
+
+    def told() -> bool:
+        return "Failed" in {event["reason"] for event in tiny.events(TRAINING_JOB, "failing")}
+
+    eventually(told, "an event says that it failed", timeout=60)
     restarting = [s for s in tiny.history(TRAINING_JOB, "failing") if s.get("phase") == "Restarting"]
     assert any("the next begins in" in s["message"] for s in restarting), "the back-off is told"
 

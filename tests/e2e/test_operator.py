@@ -106,8 +106,8 @@ for headers in ({}, {"Authorization": "Bearer forged"}):
 def test_a_second_replica_takes_over_when_the_leader_is_killed(
     cluster: Cluster, release: Release, workspace: Workspace, data: Data
 ) -> None:
-    release.upgrade(operator__replicas="2")
     try:
+        release.upgrade(operator__replicas="2")
         leader = eventually(lambda: release.leader() or None, "one leads", timeout=60)
         cluster.delete(POD, leader, SYSTEM, grace=0)
         workspace.ready_dataset(manifests.dataset("after-the-leader", data.tiny))

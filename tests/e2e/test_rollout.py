@@ -130,9 +130,9 @@ def test_more_and_fewer_servers_come_and_go_without_a_failed_request(busy: Serve
 
 def test_serving_does_not_need_the_operator_nor_the_object_store(busy: Served, release: Release) -> None:
     before = busy.uids()
-    release.scale_operator(0)
-    release.scale_store(0)
     try:
+        release.scale_operator(0)
+        release.scale_store(0)
         busy.answered(FEWEST)
     finally:
         release.scale_store(1)

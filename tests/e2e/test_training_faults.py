@@ -63,8 +63,8 @@ def test_an_operator_that_is_away_while_the_training_ends_still_tells_the_result
     digits: Workspace, release: Release
 ) -> None:
     running = digits.running_job(manifests.training_job("alone", "tiny", hyperparameters={"epochs": 150}))
-    release.scale_operator(0)
     try:
+        release.scale_operator(0)
         eventually(
             lambda: all(pod["status"]["phase"] == "Succeeded" for pod in digits.pods(running)),
             "the worker ends by itself",
@@ -116,13 +116,13 @@ def test_when_a_worker_process_is_killed_the_gang_restarts_and_the_cause_is_told
 
 
 def test_a_training_that_hangs_is_noticed_and_started_again_from_the_checkpoint(digits: Workspace) -> None:
-    hung = manifests.training_job("hung", "tiny", hyperparameters=LONG, stallTimeoutSeconds=20)
+    hung = manifests.training_job("hung", "tiny", hyperparameters=LONG, stallTimeoutSeconds=40)
     kept = digits.running_job(hung)["status"]["checkpoint"]["step"]
     _signal_the_training(digits, "hung-1-0", "SIGSTOP")
     resumed = digits.until_step("hung", 1, attempt=2)
     assert resumed["status"]["progress"]["step"] >= kept
     assert any(
-        "no progress for 20 s (spec.stallTimeoutSeconds)" in status.get("message", "")
+        "no progress for 40 s (spec.stallTimeoutSeconds)" in status.get("message", "")
         for status in digits.history(TRAINING_JOB, "hung")
     )
     done = digits.until_phase(TRAINING_JOB, "hung", "Succeeded")
@@ -135,9 +135,9 @@ def test_while_the_object_store_is_away_training_waits_and_then_goes_on(
     manifest = _job("patient")
     running = digits.running_job(manifest)
     pods = digits.pods_ever(running)
-    release.scale_store(0)
-    gone = time.monotonic()
     try:
+        release.scale_store(0)
+        gone = time.monotonic()
         digits.until(
             TRAINING_JOB,
             "patient",

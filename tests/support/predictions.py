@@ -16,6 +16,7 @@ import httpx
 
 from tests.support.cluster import DEPLOYMENT, NODE, SECRET, Cluster, Object
 from tests.support.portforward import PortForward
+from tests.support.waiting import eventually
 from tests.support.workspace import Workspace
 
 ANSWER_SECONDS = 30.0
@@ -52,8 +53,10 @@ class Predictions:
         try:
             return self._client.request(method, self._url(path), headers=chosen, **body)
         except httpx.TransportError:
-            # A port-forward ends with its pod, where a Service would have gone on to another one.
-            if "content" in body or not self._forward.lost():
+            # A port-forward ends with its pod, where a Service would have gone on to another one; and at
+            # times with a connection that the server closes before it has read all of it.
+            lost, content = self._forward.lost(), body.get("content", b"")
+            if not isinstance(content, bytes) or not (content or lost):
                 raise
         return self._client.request(method, self._url(path), headers=chosen, **body)
 
@@ -87,12 +90,17 @@ def node_address(cluster: Cluster, port: int) -> str:
     candidates = ["127.0.0.1"]
     for node in cluster.list(NODE):
         candidates += [a["address"] for a in node["status"]["addresses"] if a["type"] != "Hostname"]
-    for host in candidates:
-        with socket.socket() as probe:
-            probe.settimeout(PROBE_SECONDS)
-            if probe.connect_ex((host, port)) == 0:
-                return f"{host}:{port}"
-    raise AssertionError(f"port {port} is reached at none of {', '.join(candidates)}")
+
+    def reached() -> str | None:
+        for host in candidates:
+            with socket.socket() as probe:
+                probe.settimeout(PROBE_SECONDS)
+                if probe.connect_ex((host, port)) == 0:
+                    return f"{host}:{port}"
+        return None
+
+    # kube-proxy learns of a server that is ready by another way than the status does, and later.
+    return eventually(reached, f"port {port} is reached at one of {', '.join(candidates)}", timeout=60)
 
 
 @dataclass

@@ -38,6 +38,8 @@ IDLE_SECONDS = 90.0
 WATCH_SECONDS = 60
 AGAIN_SECONDS = 0.5
 STARTED = ("running", "terminated")
+LOG_TRIES = 5
+"""Of a log of which nothing has come yet."""
 
 
 class Recorder:
@@ -100,8 +102,9 @@ class Recorder:
                 try:
                     version = self._list(resource, file)
                     self._follow_watch(resource, version, file)
-                except (ApiError, HTTPError, OSError):
-                    # The API server is restarted, or the kind is not installed yet.
+                except (ApiError, HTTPError, OSError, ValueError):
+                    # The API server is restarted, or ends in the middle of a line; or the kind is not
+                    # installed yet.
                     self._closing.wait(AGAIN_SECONDS)
 
     def _list(self, resource: Resource, file: IO[str]) -> str:
@@ -160,11 +163,16 @@ class Recorder:
         query = [("container", container), ("follow", "true")]
         path = f"{POD.path(namespace, pod)}/log"
         with (folder / f"{pod}.{uid[:8]}.{container}.{restart}.log").open("ab", buffering=0) as file:
-            try:
-                for line in self._cluster.lines(path, query=query, idle=3600):
-                    file.write(line + b"\n")
-            except (ApiError, HTTPError, OSError) as error:
-                file.write(f"[the record of this log ends here: {type(error).__name__}]\n".encode())
+            for left in reversed(range(LOG_TRIES)):
+                try:
+                    for line in self._cluster.lines(path, query=query, idle=3600):
+                        file.write(line + b"\n")
+                except (ApiError, HTTPError, OSError) as error:
+                    if left and not file.tell():
+                        time.sleep(1)
+                        continue
+                    file.write(f"[the record of this log ends here: {type(error).__name__}]\n".encode())
+                return
 
 
 def conditions(item: Object) -> dict[str, Any]:

@@ -140,7 +140,7 @@ class Release:
             self.wait_for_store()
         else:
             gone = partial(self._gone, "minio")
-            eventually(gone, "MinIO is gone", timeout=60, diagnose=self.diagnosis)
+            eventually(gone, "MinIO is gone", timeout=120, diagnose=self.diagnosis)
 
     def operator_pod(self) -> Object:
         """The one operator that runs."""

@@ -17,7 +17,9 @@ from tests.support.cluster import (
     POD,
     SECRET,
     SERVICE,
+    SERVICE_ACCOUNT,
     TRAINING_JOB,
+    ApiError,
     Cluster,
     Object,
     Resource,
@@ -49,6 +51,12 @@ class Workspace:
     def create(self) -> None:
         """Make the namespace."""
         ensure_namespace(self.cluster, self.name)
+        # No pod can be made before.
+        eventually(
+            lambda: self.cluster.get(SERVICE_ACCOUNT, "default", self.name) is not None,
+            f"namespace {self.name} has its service account",
+            timeout=60,
+        )
 
     def delete(self) -> None:
         """Delete it with all that is in it; does not wait."""
@@ -115,7 +123,12 @@ class Workspace:
         """
 
         def look() -> Object | None:
-            found = self.cluster.get(resource, name, self.name)
+            try:
+                found = self.cluster.get(resource, name, self.name)
+            except ApiError as error:
+                if error.status < 500:
+                    raise
+                return None  # The API server, too, has its moments.
             if found is None:
                 return None
             found.setdefault("status", {})

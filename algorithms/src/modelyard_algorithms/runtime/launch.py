@@ -160,7 +160,7 @@ class Launcher:
         killed = KILLED.search(text)
         if self._terminated:
             return Outcome(reason=report.TERMINATED, message="the pod was asked to end before it was done")
-        if killed and int(killed[1]) == signal.SIGKILL:
+        if code == -signal.SIGKILL or (killed and int(killed[1]) == signal.SIGKILL):
             limit = resources.memory_limit()
             of = f" of {limit // 2**20} MiB" if limit else ""
             return Outcome(

@@ -28,6 +28,7 @@ OPEN = re.compile(r"/|/metrics|/v2/health/(live|ready)|/v1/models/[^/:]+|/v2/mod
 READINESS = re.compile(r"/v2/health/ready|/v1/models/[^/:]+|/v2/models/[^/]+/ready")
 CLOSED = re.compile(r"/v2/repository/.*")
 """Loading and unloading is the operator's business: a client could take the model away."""
+CLOSE = (b"connection", b"close")
 BODY_SECONDS = 60
 BODIES = 32
 """Requests whose body is in memory at a time; others wait before theirs is read."""
@@ -87,17 +88,22 @@ class Gate:
 
         async def noting(message: Message) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
+            if message["type"] == "http.response.start":
+                started = True
+                if self._drain.begun:
+                    # So that no client has sent its next request here when the connections are closed.
+                    others = [header for header in message.get("headers", []) if header != CLOSE]
+                    message = {**message, "headers": [*others, CLOSE]}
             await send(message)
 
         try:
             await self._admit(scope, receive, noting)
         except RequestError as error:
-            await _refuse(send, error)
+            await _refuse(noting, error)
         except Exception:
             log.exception("a request failed")
             if not started:
-                await _refuse(send, RequestError(500, "the server failed; its log tells why"))
+                await _refuse(noting, RequestError(500, "the server failed; its log tells why"))
 
     async def _admit(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         path, headers = scope["path"], _headers(scope)
@@ -170,6 +176,6 @@ async def _refuse(send: Send, error: RequestError) -> None:
         headers.append((b"www-authenticate", b"Bearer"))
     if error.status in (408, 413):
         # The rest of the body is not read, so the connection cannot be used again.
-        headers.append((b"connection", b"close"))
+        headers.append(CLOSE)
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -44,6 +44,10 @@ def outcome(pod: Manifest) -> Outcome | None:
         return None
 
 
+SIGKILLED = 137
+"""Exit code of a container that was killed. Not every kernel's end for memory is noted as OOMKilled."""
+
+
 def root_cause(failed: Sequence[Manifest]) -> Cause:
     """The cause that came first and is no echo; ``failed`` are pods in phase Failed, at least one."""
     assert failed
@@ -80,9 +84,12 @@ def cause_of(pod: Manifest) -> Cause:
             reason, f"{name}: {status.get('message') or reason}", counts=reason not in _NOT_THE_USERS, **facts
         )
     code = state.get("exitCode")
+    said = f"exited with code {code} and said nothing; its last log lines are in status.failure.logTail"
+    if code == SIGKILLED:
+        said = "was killed (SIGKILL), most likely for using more memory than its limit or its node has"
     return Cause(
         str(state.get("reason") or "Error"),
-        f"{name} exited with code {code} and said nothing; its last log lines are in status.failure.logTail",
+        f"{name} {said}",
         log_tail=_tail(None, state),
         retriable=code != EXIT_INVALID,
         **facts,

@@ -100,6 +100,10 @@ def test_the_cause_is_guessed_where_nobody_told_it(
     assert told.log_tail == "\n".join(lines)
 
 
+def test_torchrun_that_was_killed_itself_tells_of_memory_too(tmp_path: Path) -> None:
+    assert "more memory than the limit" in _launcher(tmp_path, ["line"])._last_words(-9).message
+
+
 def test_what_a_worker_told_counts(tmp_path: Path) -> None:
     launcher = _launcher(tmp_path, ["line"])
     for rank, reason in enumerate([report.PEER_LOST, report.INVALID_DATA]):

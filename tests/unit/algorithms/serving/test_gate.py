@@ -159,3 +159,14 @@ async def test_a_server_that_ends_is_not_ready_but_still_answers(
         assert (await client.get(path)).status_code == 503
     assert (await client.get("/v2/health/live")).status_code == 200
     assert (await client.post("/predict", headers={"token": TOKEN})).status_code == 200
+
+
+@pytest.mark.parametrize("size", [1, MAX_BYTES + 1])
+async def test_a_server_that_ends_keeps_no_connection(
+    client: httpx.AsyncClient, drain: Drain, size: int
+) -> None:
+    before = await client.post("/predict", headers={"token": TOKEN}, content=b"x")
+    assert "connection" not in before.headers
+    drain.begun = True
+    answer = await client.post("/predict", headers={"token": TOKEN}, content=b"x" * size)
+    assert answer.headers.get_list("connection") == ["close"]

@@ -178,6 +178,7 @@ def test_one_dead_worker_restarts_the_whole_gang() -> None:
     assert sim.status["phase"] == "Restarting"
     assert sim.status["failure"]["rank"] == 1
     assert sim.status["failure"]["exitCode"] == 137
+    assert "was killed (SIGKILL), most likely for using more memory" in sim.status["failure"]["message"]
     assert "last words" in sim.status["failure"]["logTail"]
     assert names(sim) == []
     sim.tick(2)
