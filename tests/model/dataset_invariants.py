@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 from modelyard_operator import naming
-from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.api.dataset import DatasetSpec
 from modelyard_operator.plan import Manifest, fingerprint
 from tests.model.apiserver import Change
@@ -29,11 +28,9 @@ JOB = ("batch/v1", "Job")
 
 
 class Readings:
-    """Remembers what was asked for and what was read."""
+    """Remembers what was read."""
 
     def __init__(self) -> None:
-        self._specs: dict[tuple[str, int], Manifest] = {}
-        """(uid, generation) -> spec."""
         self._read: set[tuple[str, str]] = set()
         """(uid of the Dataset, version): a pod has ended with this."""
         self.always: list[Check] = [
@@ -51,8 +48,6 @@ class Readings:
 
     def _remember(self, history: History, change: Change) -> str | None:
         item = change.object
-        if is_own(change) and change.after is not None:
-            self._specs[item["metadata"]["uid"], item["metadata"]["generation"]] = item["spec"]
         if item["kind"] == "Pod" and change.after is not None and item["status"]["phase"] == "Succeeded":
             self._read.add((str(uid_label(item)), version_of(task_of(item))))
         return None
@@ -65,7 +60,7 @@ class Readings:
         if is_.get("phase") != "Ready" or (was.get("phase"), was.get("version")) == ("Ready", is_["version"]):
             return None
         uid, generation = change.after["metadata"]["uid"], is_["observedGeneration"]
-        wanted = version_of_spec(self._specs[uid, generation])
+        wanted = version_of_spec(history.observed_spec(change.after))
         if is_["version"] != wanted:
             return f"{is_['version']} is not what generation {generation} asks for"
         return None if (uid, wanted) in self._read else f"nobody has read {wanted}"
@@ -97,9 +92,7 @@ def a_job_follows_its_number(history: History, change: Change) -> str | None:
     """The operator makes the Job of the reading whose number stands in the status, and no other."""
     if change.kind != JOB or change.before is not None or not by_operator(change):
         return None
-    owner = next(
-        (o for o in history.server.objects.values() if o["metadata"]["uid"] == uid_label(change.object)), None
-    )
+    owner = history.find(uid_label(change.object))
     if owner is None or "deletionTimestamp" in owner["metadata"]:
         return None  # A request that was under way: the garbage collector takes the Job.
     wanted, name = job_name(owner), change.object["metadata"]["name"]
@@ -125,7 +118,7 @@ def a_ready_one_has_the_newest_spec_and_nothing_left(history: History) -> str | 
         name = item["metadata"]["name"]
         if status_of(item)["version"] != version_of_spec(item["spec"]):
             return f"{name} is Ready with a version of an older spec"
-        left = [f"{c['kind']} {c['metadata']['name']}" for c in children(history, item)]
+        left = [f"{c['kind']} {c['metadata']['name']}" for c in history.children(item)]
         if left:
             return f"{name} is Ready and has {left}"
     return None
@@ -139,11 +132,12 @@ def what_can_be_read_is_being_read(history: History) -> str | None:
         status, name = status_of(item), item["metadata"]["name"]
         if status.get("phase") == "Ready":
             continue
-        if secret_is_missing(history, item) and status.get("phase") == "Pending":
+        secret = item["spec"]["source"]["objectStore"].get("credentialsSecretName")
+        if status.get("phase") == "Pending" and not history.has_secret(item, secret):
             continue
         if status.get("phase") == "Failed" and "completionTime" in status and "retryTime" not in status:
             continue
-        jobs = [c for c in children(history, item) if c["kind"] == "Job"]
+        jobs = [c for c in history.children(item) if c["kind"] == "Job"]
         if [job["metadata"]["name"] for job in jobs] != [job_name(item)]:
             return f"{name} is {status.get('phase')} with Jobs {[j['metadata']['name'] for j in jobs]}"
         if jobs[0]["spec"].get("suspend"):
@@ -152,20 +146,6 @@ def what_can_be_read_is_being_read(history: History) -> str | None:
         if [version_of(task_of(pod)) for pod in pods] != [version_of_spec(item["spec"])]:
             return f"{name} is {status.get('phase')} with {len(pods)} pods that read"
     return None
-
-
-def secret_is_missing(history: History, item: Manifest) -> bool:
-    name = item["spec"]["source"]["objectStore"].get("credentialsSecretName")
-    return (
-        name is not None
-        and ("v1", "Secret", item["metadata"]["namespace"], name) not in history.server.objects
-    )
-
-
-def children(history: History, item: Manifest) -> list[Manifest]:
-    uid = item["metadata"]["uid"]
-    found = (c for c in history.server.objects.values() if c["apiVersion"] != API_VERSION)
-    return [c for c in found if uid_label(c) == uid]
 
 
 def job_name(item: Manifest) -> str | None:

@@ -15,11 +15,11 @@ from tests.model import every_kind
 from tests.model.dataset_invariants import Readings, result_of
 from tests.model.kubelet import ENDS
 from tests.model.machine import Machine, moments, pods, present
-from tests.model.world import NAMESPACE, World
+from tests.model.world import World
 
 names = st.sampled_from(["d", "d", "d", "e"])
-KEYS = Ref("v1", "Secret", NAMESPACE, "keys")
-FOREIGN = {"endpoint": "http://elsewhere:9000", "credentialsSecretName": KEYS.name}
+KEYS = "keys"
+FOREIGN = {"endpoint": "http://elsewhere:9000", "credentialsSecretName": KEYS}
 EDITS: list[dict[str, Any]] = [
     {"source": {"objectStore": {"prefix": "one/"}}},
     {"source": {"objectStore": {"prefix": "two/"}}},
@@ -40,13 +40,14 @@ FAILURES: dict[str, tuple[int, Manifest | None]] = {
 class Datasets(Machine):
     """One interleaving."""
 
-    def new_world(self) -> World:
-        self.readings = Readings()
-        return World(
-            checks=(*every_kind.ALWAYS, *self.readings.always),
-            quiet=(*every_kind.QUIET, *self.readings.quiet),
+    def __init__(self) -> None:
+        readings = Readings()
+        world = World(
+            checks=(*every_kind.ALWAYS, *readings.always),
+            quiet=(*every_kind.QUIET, *readings.quiet),
             controllers={"Dataset": dataset.CONTROLLER},
         )
+        super().__init__(world)
 
     @initialize(spec=st.sampled_from(EDITS), read=st.booleans())
     def begin(self, spec: dict[str, Any], read: bool) -> None:
@@ -65,10 +66,7 @@ class Datasets(Machine):
 
     @rule(name=names, specs=st.lists(st.sampled_from(EDITS), min_size=1, max_size=3), seconds=moments)
     def somebody_edits(self, name: str, specs: list[dict[str, Any]], seconds: float) -> None:
-        for spec in specs:
-            self.world.edit("Dataset", name, **spec)
-            self.world.works()
-            self.world.pass_time(seconds)
+        self._edit("Dataset", name, specs, seconds)
 
     @rule(name=names)
     def somebody_deletes_the_dataset(self, name: str) -> None:
@@ -76,20 +74,11 @@ class Datasets(Machine):
 
     @rule(key=st.sampled_from(["old", "new"]))
     def somebody_sets_the_keys(self, key: str) -> None:
-        manifest = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": KEYS.name, "namespace": NAMESPACE},
-            "data": {"AWS_ACCESS_KEY_ID": key},
-        }
-        if self.world.server.find(KEYS) is None:
-            self.world.server.create("user", manifest)
-        else:
-            self.world.server.patch("user", KEYS, {"data": manifest["data"]})
+        self.world.set_secret(KEYS, {"AWS_ACCESS_KEY_ID": key})
 
     @rule()
     def somebody_deletes_the_keys(self) -> None:
-        self.world.delete("Secret", KEYS.name, "v1")
+        self.world.delete("Secret", KEYS, "v1")
 
     @rule(name=names)
     def somebody_deletes_the_credentials(self, name: str) -> None:
@@ -122,5 +111,4 @@ class Datasets(Machine):
         self.world.create("Dataset", name, present(spec) | {"source": {"objectStore": source}})
 
     def _job(self, which: int) -> Manifest | None:
-        found = self.world.server.all("batch/v1", "Job")
-        return found[which % len(found)] if found else None
+        return self._one_of("batch/v1", "Job", which)

@@ -9,7 +9,6 @@ from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.plan import Manifest
 from tests.model.apiserver import Change
-from tests.model.dataset_invariants import children
 from tests.model.every_kind import handled
 from tests.model.history import Check, History, Rest, by_operator, is_own, status_of, task_of, uid_label
 from tests.model.workloads import owned_pods, ready
@@ -23,7 +22,6 @@ class Servings:
     def __init__(self) -> None:
         self._published: dict[str, set[str]] = {}
         """TrainingJob's name -> URIs of its models."""
-        self._specs: dict[tuple[str, int], Manifest] = {}
         self._complete: set[tuple[str, int, str]] = set()
         """(uid of our Deployment, replicas, model's URI): so many servers of this model have answered, and
         no others were left."""
@@ -48,8 +46,6 @@ class Servings:
             uri = (status_of(item).get("model") or {}).get("uri")
             if uri is not None:
                 self._published.setdefault(item["metadata"]["name"], set()).add(uri)
-        elif is_own(change):
-            self._specs[item["metadata"]["uid"], item["metadata"]["generation"]] = item["spec"]
         elif change.kind == SERVERS:
             status, asked = status_of(item), item["spec"]["replicas"]
             counts = {status.get(key) for key in ("replicas", "updatedReplicas", "availableReplicas")}
@@ -60,21 +56,19 @@ class Servings:
     def ready_is_no_lie(self, history: History, change: Change) -> str | None:
         """Ready: as many servers as the observed spec asks for have answered at some time, with the model
         that the status names."""
-        if not is_serving(change) or change.after is None or not says_ready(status_of(change.after)):
+        if change.after is None or not says_ready(change):
             return None
         uid, status = change.after["metadata"]["uid"], status_of(change.after)
-        asked, uri = self._specs[uid, status["observedGeneration"]].get("replicas", 1), status["model"]["uri"]
+        asked, uri = history.observed_spec(change.after).get("replicas", 1), status["model"]["uri"]
         if asked == 0 or (uid, asked, uri) in self._complete:
             return None
         return f"{change.after['metadata']['name']} is Ready, and never had {asked} servers of {uri}"
 
     def the_model_is_the_one_asked_for(self, history: History, change: Change) -> str | None:
         """status.model, where it is Ready, is one that the spec has named."""
-        if not is_serving(change) or change.after is None or not says_ready(status_of(change.after)):
+        if change.after is None or not says_ready(change):
             return None
-        status = status_of(change.after)
-        spec = self._specs[change.after["metadata"]["uid"], status["observedGeneration"]]
-        uri = status["model"]["uri"]
+        spec, uri = history.observed_spec(change.after), status_of(change.after)["model"]["uri"]
         return None if uri in self._models(spec) else f"{uri} is served for {spec['model']}"
 
     def _models(self, spec: Manifest) -> set[str]:
@@ -88,7 +82,7 @@ class Servings:
         for item in handled(history):
             status, name = status_of(item), item["metadata"]["name"]
             phase, message = status.get("phase"), status.get("message")
-            if not has_token(history, item):
+            if not history.has_secret(item, item["spec"].get("tokenSecretName")):
                 wanted = {"Pending", "Failed"}  # Failed where its TrainingJob has: that is said first.
             elif has_model(history, item):
                 wanted = {"Ready"} if item["spec"].get("replicas", 1) else {"Stopped"}
@@ -125,7 +119,7 @@ def servers_are_as_the_spec_asks(history: History) -> str | None:
         asked = item["spec"].get("replicas", 1)
         if status.get("phase") not in {"Ready", "Stopped"}:
             continue
-        found = {(c["kind"], c["metadata"]["name"]): c for c in children(history, item)}
+        found = {(c["kind"], c["metadata"]["name"]): c for c in history.children(item)}
         servers = found.get(("Deployment", naming.server(name)))
         if servers is None:
             return f"{name} is {status['phase']} without servers"
@@ -151,7 +145,7 @@ def nothing_is_left_over(history: History) -> str | None:
     for item in handled(history):
         if status_of(item).get("phase") not in {"Ready", "Stopped"}:
             continue
-        own = {(c["kind"], c["metadata"]["name"]) for c in children(history, item) if c["kind"] != "Pod"}
+        own = {(c["kind"], c["metadata"]["name"]) for c in history.children(item) if c["kind"] != "Pod"}
         left = own - needed(item)
         if left:
             return f"{item['metadata']['name']} has {sorted(left)} besides"
@@ -183,14 +177,8 @@ def has_model(history: History, item: Manifest) -> bool:
     return jobs.get(item["spec"]["model"]["trainingJob"], {}).get("phase") == "Succeeded"
 
 
-def has_token(history: History, item: Manifest) -> bool:
-    name = item["spec"].get("tokenSecretName")
-    return name is None or ("v1", "Secret", item["metadata"]["namespace"], name) in history.server.objects
-
-
-def says_ready(status: Manifest) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
-
-
-def is_serving(change: Change) -> bool:
-    return is_own(change) and change.object["kind"] == "Deployment"
+def says_ready(change: Change) -> bool:
+    """Whether a Deployment of ours is Ready by its status."""
+    conditions = status_of(change.after).get("conditions", [])
+    ours = is_own(change) and change.object["kind"] == "Deployment"
+    return ours and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)

@@ -17,7 +17,7 @@ from tests.model.machine import Machine, moments, pods, present
 from tests.model.world import NAMESPACE, World, told
 
 names = st.sampled_from(["s", "s", "s", "t"])
-TOKEN = Ref("v1", "Secret", NAMESPACE, "mine")
+TOKEN = "mine"
 EDITS: list[dict[str, Any]] = [
     {"model": {"trainingJob": "a", "objectStore": None}},
     {"model": {"trainingJob": "b", "objectStore": None}},
@@ -28,7 +28,7 @@ EDITS: list[dict[str, Any]] = [
     {"replicas": 3},
     {"resources": {"limits": {"memory": "1Gi"}}},
     {"resources": None},
-    {"tokenSecretName": TOKEN.name},
+    {"tokenSecretName": TOKEN},
     {"tokenSecretName": None},
     {"expose": {"type": "NodePort"}},
 ]
@@ -44,13 +44,14 @@ MODELS: list[dict[str, Any]] = [
 class Deployments(Machine):
     """One interleaving."""
 
-    def new_world(self) -> World:
+    def __init__(self) -> None:
         servings = Servings()
-        return World(
+        world = World(
             checks=(*every_kind.ALWAYS, *servings.always),
             quiet=(*every_kind.QUIET, *servings.quiet),
             controllers={"Deployment": deployment.CONTROLLER, "TrainingJob": told("TrainingJob")},
         )
+        super().__init__(world)
 
     @initialize(spec=st.sampled_from(EDITS), model=st.sampled_from(MODELS), serves=st.booleans())
     def begin(self, spec: dict[str, Any], model: dict[str, Any], serves: bool) -> None:
@@ -71,10 +72,7 @@ class Deployments(Machine):
 
     @rule(name=names, specs=st.lists(st.sampled_from(EDITS), min_size=1, max_size=3), seconds=moments)
     def somebody_edits(self, name: str, specs: list[dict[str, Any]], seconds: float) -> None:
-        for spec in specs:
-            self.world.edit("Deployment", name, **spec)
-            self.world.works()
-            self.world.pass_time(seconds)
+        self._edit("Deployment", name, specs, seconds)
 
     @rule(name=names)
     def somebody_deletes_the_deployment(self, name: str) -> None:
@@ -98,20 +96,11 @@ class Deployments(Machine):
 
     @rule(token=st.sampled_from(["one", "two"]))
     def somebody_sets_a_token(self, token: str) -> None:
-        manifest = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": TOKEN.name, "namespace": NAMESPACE},
-            "data": {"token": token},
-        }
-        if self.world.server.find(TOKEN) is None:
-            self.world.server.create("user", manifest)
-        else:
-            self.world.server.patch("user", TOKEN, {"data": manifest["data"]})
+        self.world.set_secret(TOKEN, {"token": token})
 
     @rule()
     def somebody_deletes_the_token(self) -> None:
-        self.world.delete("Secret", TOKEN.name, "v1")
+        self.world.delete("Secret", TOKEN, "v1")
 
     @rule(name=names, what=st.sampled_from(["Deployment", "Service", "PodDisruptionBudget", "keys", "token"]))
     def somebody_deletes_a_child(self, name: str, what: str) -> None:

@@ -20,7 +20,7 @@ TERMINAL = frozenset({"Succeeded", "Failed"})
 
 @dataclass
 class Life:
-    """One TrainingJob, by uid."""
+    """One object of ours, by uid; all but its specs is of TrainingJobs alone."""
 
     uid: str
     specs: dict[int, Manifest] = field(default_factory=dict)
@@ -66,6 +66,24 @@ class History:
     def life(self, uid: str) -> Life:
         return self.lives.setdefault(uid, Life(uid))
 
+    def observed_spec(self, item: Manifest) -> Manifest:
+        """The spec that an object's status says it was computed from."""
+        return self.life(item["metadata"]["uid"]).specs[status_of(item)["observedGeneration"]]
+
+    def find(self, uid: str | None) -> Manifest | None:
+        """The object with this uid, where there still is one."""
+        return next((o for o in self.server.objects.values() if o["metadata"]["uid"] == uid), None)
+
+    def children(self, owner: Manifest) -> list[Manifest]:
+        """By their label: what the operator takes for this object's."""
+        uid, objects = owner["metadata"]["uid"], self.server.objects.values()
+        return [item for item in objects if item["apiVersion"] != API_VERSION and uid_label(item) == uid]
+
+    def has_secret(self, owner: Manifest, name: str | None) -> bool:
+        """Whether the user's Secret that an object names exists, or it names none."""
+        ref = ("v1", "Secret", owner["metadata"]["namespace"], name)
+        return name is None or ref in self.server.objects
+
     def pods_of(self, uid: str) -> list[Manifest]:
         """All pods that were made for a job, but for those that a user has taken out of the operator's
         hands by taking the labels off that it watches by (as one does with a ReplicaSet's)."""
@@ -89,6 +107,8 @@ class History:
             return
         self.newest = change.version
         uid = item["metadata"]["uid"]
+        if is_own(change) and change.after is not None:
+            self.life(uid).specs[item["metadata"]["generation"]] = item["spec"]
         if is_job(change):
             self._note_job(self.life(uid), change)
         for check in self._checks:
@@ -102,8 +122,7 @@ class History:
         if change.after is None:
             life.gone = True
             return
-        meta, status = change.after["metadata"], change.after.get("status") or {}
-        life.specs[meta["generation"]] = change.after["spec"]
+        status = change.after.get("status") or {}
         life.limit = max(life.limit, change.after["spec"].get("backoffLimit", 3))
         attempt = status.get("attempt", 0)
         if attempt and attempt not in life.begun:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -24,13 +25,10 @@ moments = st.sampled_from([0.0005, 0.003, 0.01, 0.06, 0.3, 1.0, 3.0, 12.0, 70.0]
 class Machine(RuleBasedStateMachine):
     """One interleaving. Each kind has a class of its own, with its world and what users do to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: World) -> None:
         super().__init__()
         logging.disable(logging.CRITICAL)
-        self.world = self.new_world()
-
-    def new_world(self) -> World:
-        raise NotImplementedError
+        self.world = world
 
     # Time.
     @rule(seconds=moments)
@@ -123,8 +121,18 @@ class Machine(RuleBasedStateMachine):
             self.world.close()
             logging.disable(logging.NOTSET)
 
+    def _edit(self, kind: str, name: str, specs: Sequence[dict[str, Any]], seconds: float) -> None:
+        """Edits, with some time after each."""
+        for spec in specs:
+            self.world.edit(kind, name, **spec)
+            self.world.works()
+            self.world.pass_time(seconds)
+
     def _pod(self, which: int) -> Manifest | None:
-        found = self.world.kubelet.pods()
+        return self._one_of("v1", "Pod", which)
+
+    def _one_of(self, api_version: str, kind: str, which: int) -> Manifest | None:
+        found = self.world.server.all(api_version, kind)
         return found[which % len(found)] if found else None
 
     def _replica(self) -> Replica:

@@ -7,7 +7,6 @@ One more is in ``history``: only the holder of the lease writes.
 
 from __future__ import annotations
 
-from modelyard_operator.plan import Manifest
 from modelyard_operator.reconcile.training_state import LOST_AFTER_SECONDS
 from tests.model.apiserver import Change
 from tests.model.history import (
@@ -67,7 +66,7 @@ def pods_belong_to_the_attempt_under_way(history: History, change: Change) -> st
     number was written before, and nothing follows its end."""
     if not is_new_pod(change) or not by_operator(change):
         return None
-    job = owner(history, change.object)
+    job = history.find(owner_of(change.object))
     if job is None or "deletionTimestamp" in job["metadata"]:
         # A request that was under way: the garbage collector takes the pod.
         return None
@@ -146,12 +145,6 @@ def failures_stay_within_the_limit(history: History, change: Change) -> str | No
     if is_ > limit + 1 or (is_ > limit and after.get("phase") not in TERMINAL and is_ > was):
         return f"{is_} failures, backoffLimit {limit}, phase {after.get('phase')}"
     return None
-
-
-def owner(history: History, manifest: Manifest) -> Manifest | None:
-    """The job that an object belongs to."""
-    uid = owner_of(manifest)
-    return next((o for o in history.server.objects.values() if o["metadata"]["uid"] == uid), None)
 
 
 ALWAYS: list[Check] = [

@@ -48,8 +48,8 @@ class TrainingJobs(Machine):
 
     replicas = 1
 
-    def new_world(self) -> World:
-        return World(self.replicas)
+    def __init__(self) -> None:
+        super().__init__(World(self.replicas))
 
     @initialize(spec=st.sampled_from(EDITS), workers=st.integers(1, 2))
     def begin(self, spec: dict[str, Any], workers: int) -> None:

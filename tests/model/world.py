@@ -102,6 +102,16 @@ class World:
         status = {"phase": "Processing" if version is None else "Ready", "version": digest}
         self.server.patch("user", ref, {"status": status}, subresource="status")
 
+    def set_secret(self, name: str, data: Mapping[str, str]) -> None:
+        """A Secret of the user's own, or another content of it."""
+        ref = Ref("v1", "Secret", NAMESPACE, name)
+        content: Manifest = {"data": dict(data)}
+        if self.server.find(ref) is None:
+            meta = {"name": name, "namespace": NAMESPACE}
+            self.server.create("user", {"apiVersion": "v1", "kind": "Secret", "metadata": meta} | content)
+        else:
+            self.server.patch("user", ref, content)
+
     def delete(self, kind: str, name: str, api_version: str = API_VERSION, **options: Any) -> None:
         ref = Ref(api_version, kind, NAMESPACE, name)
         if self.server.find(ref) is not None:

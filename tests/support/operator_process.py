@@ -45,14 +45,17 @@ def running(server: ApiServer, **settings: str) -> Iterator[Path]:
             env=environment,
         )
 
-        def leads() -> bool:
+        def lives() -> None:
             assert process.poll() is None, f"the operator has ended:\n{log.read_text()[-4000:]}"
+
+        def leads() -> bool:
+            lives()
             return ": leading" in log.read_text()
 
         try:
             eventually(leads, "the operator leads", timeout=90, diagnose=log.read_text)
             yield log
-            assert process.poll() is None, f"the operator has ended:\n{log.read_text()[-4000:]}"
+            lives()
         finally:
             process.terminate()
             try:

@@ -15,14 +15,15 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.kube import resources
 from modelyard_operator.kube.client import Client
-from modelyard_operator.kube.resources import OWN
 from tests.integration.operator.conftest import becomes, job
 from tests.support.apiserver import ApiServer
 from tests.support.eventually import eventually
 
 TAKEOVER_SECONDS = 15.0
-TRAINING_JOBS = next(kind for kind in OWN if kind.kind == "TrainingJob")
+TRAINING_JOBS = resources.of(API_VERSION, "TrainingJob")
 
 
 class Replica:
@@ -126,8 +127,8 @@ async def test_the_standby_takes_over_when_the_leader_is_killed_under_load(
     names = [f"j{number}" for number in range(created)]
 
     async def all_told() -> bool:
-        pages = [page.items async for page in client.pages(TRAINING_JOBS, namespace=namespace)]
-        found = [item for items in pages for item in items]
+        pages = client.pages(TRAINING_JOBS, namespace=namespace)
+        found = [item async for page in pages for item in page.items]
         phases = {item["metadata"]["name"]: (item.get("status") or {}).get("phase") for item in found}
         return all(phases.get(name) == "Pending" for name in names)
 
