@@ -32,6 +32,7 @@ class Kubelet:
         self.lost: set[str] = set()
         """Nodes that nobody reaches: their pods neither end nor go."""
         self.gone_uids: set[str] = set()
+        self._run = 0
 
     def pods(self) -> list[Manifest]:
         return self._server.all("v1", "Pod")
@@ -46,8 +47,13 @@ class Kubelet:
             pod = self._patch(pod, {"spec": {"nodeName": node}})
         if pod["spec"]["nodeName"] in self.lost:
             return pod
-        running = {"running": {"startedAt": timestamp(self._now())}}
-        return self._patch(pod, {"status": {"phase": "Running", "containerStatuses": [{"state": running}]}})
+        self._run += 1
+        status = {
+            "phase": "Running",
+            "podIP": f"10.0.{self._run // 256}.{self._run % 256}",
+            "containerStatuses": [{"state": {"running": {"startedAt": timestamp(self._now())}}}],
+        }
+        return self._patch(pod, {"status": status})
 
     def end(self, pod: Manifest, code: int, words: Manifest | None) -> None:
         """Its container ends, with an exit code and its last words."""

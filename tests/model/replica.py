@@ -117,7 +117,7 @@ class Replica:
                 self.client,
                 kind,
                 self.cache.child_sink(kind.api_version, kind.kind),
-                selector=naming.CHILD_SELECTOR,
+                selector=naming.child_selector(kind.kind),
                 clock=loop.time,
             )
             for kind in resources.CHILDREN

@@ -79,12 +79,13 @@ class TrainingJobs(Machine):
     def somebody_deletes_a_dataset(self, name: str) -> None:
         self.world.delete("Dataset", name)
 
-    @rule(name=jobs, what=st.sampled_from(["Service", "Secret"]))
+    @rule(name=jobs, what=st.sampled_from(["Service", "EndpointSlice"]))
     def somebody_deletes_a_child(self, name: str, what: str) -> None:
-        child = (
-            naming.workers_service(name) if what == "Service" else naming.store_secret("TrainingJob", name)
-        )
-        self.world.delete(what, child, "v1")
+        service = naming.workers_service(name)
+        if what == "Service":
+            self.world.delete(what, service, "v1")
+        else:
+            self.world.delete(what, f"{service}-ipv4", "discovery.k8s.io/v1")
 
     @rule(
         which=pods,

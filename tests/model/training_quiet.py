@@ -123,19 +123,29 @@ def conditions_tell_the_phase(history: History) -> str | None:
     return None
 
 
-def running_jobs_have_what_they_share(history: History) -> str | None:
-    """The credentials, and the Service where there is more than one worker."""
+def rank_0_is_found_where_an_attempt_runs(history: History) -> str | None:
+    """A Service and one address, rank 0's, where there is more than one worker; no address anywhere else."""
     for job, status in jobs(history):
-        if status.get("phase") != "Running":
+        name, uid = job["metadata"]["name"], job["metadata"]["uid"]
+        children = [item for item in history.server.objects.values() if uid_label(item) == uid]
+        found = [
+            (point["hostname"], *point["addresses"])
+            for item in children
+            if item["kind"] == "EndpointSlice"
+            for point in item["endpoints"]
+        ]
+        if status.get("phase") in TERMINAL | {"Suspended"} and found:
+            return f"{name} is {status['phase']} and has {found}"
+        if status.get("phase") != "Running" or status["attemptWorkers"] < 2:
             continue
-        kinds = {
-            item["kind"]
-            for item in history.server.objects.values()
-            if uid_label(item) == job["metadata"]["uid"]
-        }
-        wanted = {"Secret"} | ({"Service"} if job["spec"].get("workers", 1) > 1 else set())
-        if not wanted <= kinds and wants_to_run(history, job):
-            return f"{job['metadata']['name']} has only {sorted(kinds)}"
+        first = f"{name}-{status['attempt']}-0"
+        wanted = [
+            (first, pod["status"]["podIP"])
+            for pod in history.pods_of(uid)
+            if pod["metadata"]["name"] == first and live(pod)
+        ]
+        if wanted and (found != wanted or not any(item["kind"] == "Service" for item in children)):
+            return f"{name} runs with {found}, not with {wanted}, and {len(children)} children"
     return None
 
 
@@ -146,5 +156,5 @@ QUIET: list[Rest] = [
     suspend_leaves_no_pod,
     nothing_outlives_its_time,
     conditions_tell_the_phase,
-    running_jobs_have_what_they_share,
+    rank_0_is_found_where_an_attempt_runs,
 ]

@@ -45,6 +45,8 @@ class Simulation:
         self.created: list[str] = []
         self.deleted_self = False
         self.purged: list[str] = []
+        self.address = "10.1.2.3"
+        """Of pods that run from now on."""
 
     @property
     def status(self) -> dict[str, Any]:
@@ -131,7 +133,11 @@ class Simulation:
         for pod in self.children_of("Pod"):
             if pod.get("status", {}).get("phase") in {None, "Pending"}:
                 state = {"running": {"startedAt": timestamp(self.now)}}
-                pod["status"] = {"phase": "Running", "containerStatuses": [{"state": state}]}
+                pod["status"] = {
+                    "phase": "Running",
+                    "podIP": self.address,
+                    "containerStatuses": [{"state": state}],
+                }
 
     def pod_ends(self, name: str, code: int, message: str = "", reason: str = "") -> None:
         ended = {"exitCode": code, "finishedAt": timestamp(self.now), "message": message}

@@ -18,6 +18,11 @@ BACKEND_LABEL = f"{GROUP}/backend"
 CHILD_SELECTOR = f"{MANAGED_BY}={MANAGER},{KIND_LABEL}"
 """Label selector of everything that the operator makes for an object of our kinds."""
 
+SLICE_SERVICE_LABEL = "kubernetes.io/service-name"
+SLICE_WRITER_LABEL = "endpointslice.kubernetes.io/managed-by"
+"""On an EndpointSlice: whose addresses it holds, and who wrote it. Kubernetes' own controller leaves the
+slices of other writers alone."""
+
 SHAPE_ANNOTATION = f"{GROUP}/shape"
 """On applied children: digest of the fields that were asked for, so that one that is dropped is noticed."""
 
@@ -43,8 +48,16 @@ def selector(kind: str, name: str) -> dict[str, str]:
     return {KIND_LABEL: kind, NAME_LABEL: name}
 
 
+def child_selector(kind: str) -> str:
+    """Label selector of the children of one kind (an EndpointSlice, say)."""
+    if kind == "EndpointSlice":
+        # Kubernetes gives the slices that it makes for a Service of ours the labels of that Service.
+        return f"{CHILD_SELECTOR},{SLICE_WRITER_LABEL}={FIELD_MANAGER}"
+    return CHILD_SELECTOR
+
+
 def store_secret(kind: str, name: str) -> str:
-    """Secret with the platform's object store credentials, one for each object that needs it."""
+    """Secret with the platform's object store credentials, one for each Dataset and Deployment."""
     return f"{name}-{kind.lower()}-store"
 
 
@@ -53,7 +66,7 @@ def worker_pod(job: str, attempt: int, rank: int) -> str:
 
 
 def workers_service(job: str) -> str:
-    """Headless Service that gives a TrainingJob's pods their DNS names."""
+    """Headless Service, and its EndpointSlice, that give rank 0 of a TrainingJob its name in DNS."""
     return f"{job}-workers"
 
 

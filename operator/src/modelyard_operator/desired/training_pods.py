@@ -1,4 +1,4 @@
-"""The pods and the headless Service of a TrainingJob's attempt."""
+"""The pods of a TrainingJob's attempt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from modelyard_algorithms.contract import environment, layout
 from modelyard_algorithms.contract.task import Channel, Location, Reporting, Store, TrainingTask
 from modelyard_operator import naming
+from modelyard_operator.api.dataset import KIND as DATASET
 from modelyard_operator.api.dataset import Dataset
 from modelyard_operator.api.training_job import TrainingJobSpec
 from modelyard_operator.desired import pods, stores
@@ -26,32 +27,6 @@ class TrainingInput:
     name: str
     dataset: Dataset
     version: str
-
-
-def service(owner: Observed) -> Manifest:
-    """Headless Service that gives rank 0 of each attempt its name in DNS, ready or not.
-
-    The others are asked for by nobody: each of them would cost the endpoint controllers two writes
-    whenever it comes and goes.
-    """
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata(owner, naming.workers_service(owner.name)),
-        "spec": {
-            "clusterIP": "None",
-            "publishNotReadyAddresses": True,
-            "selector": naming.selector(str(owner.object["kind"]), owner.name) | {naming.RANK_LABEL: "0"},
-            "ports": [
-                {
-                    "name": "rendezvous",
-                    "port": environment.RENDEZVOUS_PORT,
-                    "targetPort": environment.RENDEZVOUS_PORT,
-                    "protocol": "TCP",
-                }
-            ],
-        },
-    }
 
 
 def worker_pods(
@@ -79,7 +54,8 @@ def _task(
     """The attempt's task, and the credential Secrets to mount: alias -> name."""
     platform = owner.platform
     where: dict[str, Store] = {stores.PLATFORM: stores.platform_store(platform)}
-    secrets = {stores.PLATFORM: stores.secret_name(owner)}
+    # Whoever trains on a Dataset has the keys that it was read with, and for as long as it exists.
+    secrets = {stores.PLATFORM: naming.store_secret(DATASET, datasets["train"].name)}
     channels = {}
     for channel, (found, split) in _inputs(datasets).items():
         folder = found.dataset.spec.source.object_store

@@ -110,7 +110,7 @@ class Watches:
             self._client,
             resource,
             self._cache.child_sink(resource.api_version, resource.kind),
-            selector=naming.CHILD_SELECTOR,
+            selector=naming.child_selector(resource.kind),
             namespace=self._namespace,
             on_missing=on_missing,
         )

@@ -39,6 +39,7 @@ SERVICE = Resource("v1", "Service", "services")
 JOB = Resource("batch/v1", "Job", "jobs")
 APPS_DEPLOYMENT = Resource("apps/v1", "Deployment", "deployments")
 DISRUPTION_BUDGET = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+ENDPOINT_SLICE = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 EVENT = Resource("events.k8s.io/v1", "Event", "events")
 TOKEN_REVIEW = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews", namespaced=False)
@@ -46,7 +47,7 @@ TOKEN_REVIEW = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews
 OWN = tuple(Resource(API_VERSION, found.KIND, found.PLURAL) for found in (dataset, training_job, deployment))
 """Our three kinds."""
 
-CHILDREN = (POD, SERVICE, SECRET, JOB, APPS_DEPLOYMENT, DISRUPTION_BUDGET)
+CHILDREN = (POD, SERVICE, ENDPOINT_SLICE, SECRET, JOB, APPS_DEPLOYMENT, DISRUPTION_BUDGET)
 """Kinds of children that every cluster has; InferenceServices come with KServe."""
 
 _OTHERS = (

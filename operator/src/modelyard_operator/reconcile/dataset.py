@@ -4,9 +4,9 @@
                                 ▲   └─────► Failed ──(back-off, or an edit)──┐          │
                                 └────────────────────────────────────────────┴──────────┘
 
-The status holds everything that the reading found, so its Job and Secret are deleted when it is
-Ready, and a Job that is gone is no reason to read again: status.processedSpec is. While a changed
-spec is read, the status keeps the version before.
+The status holds everything that the reading found, so its Job is deleted when it is Ready, and a Job
+that is gone is no reason to read again: status.processedSpec is. While a changed spec is read, the
+status keeps the version before. Its Secret stays: the jobs that train on the Dataset mount it.
 """
 
 from __future__ import annotations
@@ -79,6 +79,12 @@ class State:
     @property
     def keeps_finalizer(self) -> bool:
         return self.spec.deletion_policy == "Delete"
+
+    @property
+    def keys(self) -> list[Manifest]:
+        """The Secret with the platform's keys, for readings and for the jobs that train on a version."""
+        known = self.observed.platform.credentials is not None
+        return [stores.credentials_secret(self.observed)] if known else []
 
     def job_name(self, attempt: int) -> str:
         """Each reading's own; the uid keeps it apart from those of an object deleted a moment ago."""
@@ -158,7 +164,7 @@ def _begin(state: State, attempt: int, *, kept: Standing | None = None) -> Plan:
             status_first=True,
             delete=_other_jobs(state, attempt),
             create=[dataset_job.job(state.observed, state.spec, name=state.job_name(attempt))],
-            apply=[stores.credentials_secret(state.observed)],
+            apply=state.keys,
         ),
     )
 
@@ -175,7 +181,7 @@ def _processing(state: State, reading: Running) -> Plan:
             status=standing.status(state.observed, verdict, changes),
             delete=_other_jobs(state, state.attempt),
             create=[dataset_job.job(state.observed, state.spec, name=state.job_name(state.attempt))],
-            apply=[stores.credentials_secret(state.observed)],
+            apply=state.keys,
             requeue_after=reading.look_again,
         ),
     )
@@ -207,7 +213,6 @@ def _ready(state: State, changes: Mapping[str, Any]) -> Plan:
     """The version that the spec asks for is known; once the status says so the rest can go."""
     known = state.status | dict(changes)
     verdict = _ready_standing(int(known["items"]), int(known["classes"]))
-    leftovers = [*state.observed.children_of("Job"), *state.observed.children_of("Secret")]
     return state.saying(
         verdict,
         Plan(
@@ -215,7 +220,8 @@ def _ready(state: State, changes: Mapping[str, Any]) -> Plan:
                 state.observed, verdict, changes, drop=("progress", "attempt", "attemptSpec", "retryTime")
             ),
             status_first=True,
-            delete=[Ref.of(child) for child in leftovers],
+            delete=[Ref.of(child) for child in state.observed.children_of("Job")],
+            apply=state.keys,
         ),
     )
 
@@ -237,7 +243,7 @@ def _failed(state: State, reading: Failed) -> Plan:
         "progress": None,
     }
     status = standing.status(state.observed, verdict, changes)
-    return state.saying(verdict, Plan(status=status, requeue_after=_next_look(state, wait)))
+    return state.saying(verdict, Plan(status=status, apply=state.keys, requeue_after=_next_look(state, wait)))
 
 
 def _wait_after_failure(state: State) -> Plan:
@@ -252,6 +258,7 @@ def _wait_after_failure(state: State) -> Plan:
         Plan(
             status=standing.status(state.observed, verdict),
             delete=_other_jobs(state, state.attempt),
+            apply=state.keys,
             requeue_after=_next_look(state, left),
         ),
     )

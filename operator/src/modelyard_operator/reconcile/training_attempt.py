@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from modelyard_operator.desired import stores, training_pods
+from modelyard_operator.desired import rendezvous, training_pods
 from modelyard_operator.plan import Event, Manifest, Plan, parse_time, timestamp
 from modelyard_operator.policies import deadlines, failure, pod_state, progress, retry
 from modelyard_operator.reconcile import training_end
@@ -58,7 +58,6 @@ def begin(state: State, inputs: Inputs) -> Plan:
             fingerprint=inputs.fingerprint,
             datasets=inputs.datasets,
         ),
-        apply=_shared(state),
         events=[Event("Starting", message)],
         requeue_after=_deadline_left(begun),
     )
@@ -104,7 +103,7 @@ def _going_on(state: State, inputs: Inputs, pods: dict[int, Manifest], missing: 
         # The attempt's first look deletes them; one that a crash cut off has not.
         delete=state.deletions(state.other_pods()),
         create=create,
-        apply=_shared(state),
+        apply=_rendezvous(state, pods),
         events=events,
         requeue_after=deadlines.soonest(
             _deadline_left(state),
@@ -205,14 +204,14 @@ def _await_restart(state: State, wait: float) -> Plan:
     )
 
 
-def _shared(state: State) -> list[Manifest]:
-    """What all attempts share: the credentials, and the Service if there is more than one worker."""
-    found = []
-    if state.observed.platform.credentials is not None:
-        found.append(stores.credentials_secret(state.observed))
-    if state.spec.workers > 1:
-        found.append(training_pods.service(state.observed))
-    return found
+def _rendezvous(state: State, pods: dict[int, Manifest]) -> list[Manifest]:
+    """Rank 0's name, once there is an address to it and somebody to ask for it."""
+    first = pods.get(0)
+    if first is None or state.attempt_workers < 2 or pod_state.finished(first):
+        return []
+    if not first.get("status", {}).get("podIP"):
+        return []
+    return [rendezvous.service(state.observed), rendezvous.endpoint_slice(state.observed, first)]
 
 
 def _only_echoes(state: State, pods: dict[int, Manifest], failed: list[Manifest]) -> bool:

@@ -92,6 +92,10 @@ class State:
     def deletions(self, pods: Sequence[Manifest]) -> list[Ref]:
         return [Ref.of(pod) for pod in pods if not pod_state.terminating(pod)]
 
+    def addresses(self) -> list[Ref]:
+        """Where rank 0 was found: another pod may have that address once it is gone."""
+        return [Ref.of(found) for found in self.observed.children_of("EndpointSlice")]
+
     def active_seconds(self) -> float:
         """Seconds that all attempts have run, the current one included; suspended time is not in it."""
         before = float(self.status.get("activeSeconds", 0.0))

@@ -45,6 +45,8 @@ def made_from(given: dict[str, Any]) -> list[Manifest]:
     for _ in range(5):
         plan = sim.reconcile()
         made |= {Ref.of(manifest): manifest for manifest in [*plan.create, *plan.apply]}
+        if controller is training_job.CONTROLLER:
+            sim.pods_run()
     return list(made.values())
 
 

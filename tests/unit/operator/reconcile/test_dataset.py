@@ -105,11 +105,15 @@ def ready(sim: Simulation | None = None) -> Simulation:
     return found
 
 
+def kinds(sim: Simulation) -> list[str]:
+    return sorted(kind for kind, _ in sim.children)
+
+
 class TestReading:
     def test_one_job_and_the_credentials_are_made(self) -> None:
         sim = dataset()
         sim.settle()
-        assert [(c["kind"]) for c in sim.children.values()] == ["Job", "Secret"]
+        assert kinds(sim) == ["Job", "Secret"]
         assert sim.status["phase"] == "Processing"
 
     def test_the_attempt_is_written_before_the_job_is_made(self) -> None:
@@ -136,14 +140,25 @@ class TestReading:
         assert sim.status["shortVersion"] == "ab" * 6
         assert sim.status["uri"] == f"s3://modelyard/datasets/team/digits/{'ab' * 32}/"
         assert sim.condition("Ready")["message"] == "100 images in 2 classes"
-        assert sim.children == {}
+        assert kinds(sim) == ["Secret"]
 
     def test_the_status_is_written_before_anything_is_deleted(self) -> None:
         sim = reading(dataset())
         succeed(sim)
         last = sim.reconcile()
         assert last.status_first
-        assert {ref.kind for ref in last.delete} == {"Job", "Secret"}
+        assert {ref.kind for ref in last.delete} == {"Job"}
+
+    def test_the_keys_stay_for_the_jobs_that_train_on_it(self) -> None:
+        sim = ready()
+        for broken in (False, True):
+            sim.children.clear()
+            if broken:
+                sim.edit(revision="2")
+                reading(sim)
+                fail(sim, "InvalidData", retriable=False)
+            sim.settle()
+            assert ("Secret", "digits-dataset-store") in sim.children
 
     def test_a_deleted_job_is_made_again_while_it_is_needed(self) -> None:
         sim = reading(dataset())
@@ -156,7 +171,7 @@ class TestReading:
         sim = ready()
         sim.tick(86400)
         sim.settle()
-        assert sim.children == {}
+        assert kinds(sim) == ["Secret"]
         assert len([name for name in sim.created if name.startswith("digits-") and "store" not in name]) == 1
 
     def test_a_result_that_cannot_be_read_is_a_failure_that_says_what_to_do(self) -> None:
@@ -250,7 +265,7 @@ class TestFailure:
         sim.settle()
         sim.children.clear()
         sim.settle()
-        assert (sim.status["phase"], sim.children) == ("Failed", {})
+        assert (sim.status["phase"], kinds(sim)) == ("Failed", ["Secret"])
 
     @pytest.mark.parametrize("reason", ["StoreAccessDenied", "BucketNotFound", "StoreUnreachable"])
     def test_what_can_heal_is_tried_again_later_and_later(self, reason: str) -> None:
@@ -333,14 +348,14 @@ class TestEdits:
         sim.settle()
         sim.edit(revision=None)
         sim.settle()
-        assert (sim.status["phase"], sim.children) == ("Ready", {})
+        assert (sim.status["phase"], kinds(sim)) == ("Ready", ["Secret"])
 
     def test_another_deletion_policy_changes_the_finalizer_alone(self) -> None:
         sim = ready()
         assert not sim.settle().finalizer
         sim.edit(deletionPolicy="Delete")
         assert sim.settle().finalizer
-        assert sim.children == {}
+        assert kinds(sim) == ["Secret"]
 
     def test_another_image_starts_a_failed_reading_anew(self) -> None:
         sim = reading(dataset())

@@ -101,7 +101,60 @@ def test_a_job_starts_its_gang_and_says_so() -> None:
         "train": "train",
         "validation": "validation",
     }
-    assert {"Service", "Secret"} <= {kind for kind, _ in sim.children}
+    assert {kind for kind, _ in sim.children} == {"Pod"}, "nothing more is in a pod's way"
+
+
+def test_rank_0_is_found_as_long_as_an_attempt_runs() -> None:
+    sim = running()
+    assert ("Service", "j-workers") in sim.children
+    (found,) = sim.children_of("EndpointSlice")
+    assert found["metadata"]["labels"]["kubernetes.io/service-name"] == "j-workers"
+    assert (found["addressType"], found["endpoints"][0]["addresses"]) == ("IPv4", ["10.1.2.3"])
+    assert found["endpoints"][0]["hostname"] == "j-1-0"
+    sim.address = "10.1.2.4"
+    sim.pod_ends("j-1-1", 1, outcome("TrainingError"))
+    sim.settle()
+    sim.tick(3600)
+    sim.settle()
+    sim.pods_run()
+    sim.settle()
+    (found,) = sim.children_of("EndpointSlice")
+    assert (found["endpoints"][0]["addresses"], found["endpoints"][0]["hostname"]) == (["10.1.2.4"], "j-2-0")
+    sim.edit(suspend=True)
+    sim.settle()
+    assert sim.children_of("EndpointSlice") == []
+
+
+def test_a_finished_job_leaves_no_address_that_another_pod_may_get() -> None:
+    sim = running()
+    for name in names(sim):
+        sim.pod_ends(name, 1, outcome("InvalidData", retriable=False))
+    sim.settle()
+    assert sim.status["phase"] == "Failed"
+    assert sim.children_of("EndpointSlice") == []
+
+
+def test_rank_0_may_have_an_ipv6_address() -> None:
+    sim = job()
+    sim.address = "fd00::17"
+    sim.settle()
+    sim.pods_run()
+    sim.settle()
+    (found,) = sim.children_of("EndpointSlice")
+    assert (found["metadata"]["name"], found["addressType"]) == ("j-workers-ipv6", "IPv6")
+
+
+def test_a_single_worker_needs_no_name() -> None:
+    sim = running(workers=1)
+    assert {kind for kind, _ in sim.children} == {"Pod"}
+
+
+def test_the_workers_mount_the_keys_of_their_dataset() -> None:
+    sim = job()
+    sim.settle()
+    for pod in sim.children_of("Pod"):
+        (keys,) = [volume for volume in pod["spec"]["volumes"] if volume["name"] == "store-platform"]
+        assert keys["secret"]["secretName"] == "digits-dataset-store"
 
 
 def test_no_secret_stands_in_a_pod() -> None:

@@ -1,0 +1,56 @@
+"""How the workers of an attempt find rank 0: a headless Service, and an EndpointSlice of our own.
+
+The Service has no selector. With one, two of Kubernetes' controllers would keep an Endpoints and an
+EndpointSlice for it, at some 20 writes a second for the whole cluster each: in a burst of jobs the
+workers would wait for a name longer than for their nodes. The operator knows the address as soon as
+those controllers do, and writes it down once.
+"""
+
+from ipaddress import ip_address
+
+from modelyard_algorithms.contract import environment
+from modelyard_operator import naming
+from modelyard_operator.desired.ownership import metadata
+from modelyard_operator.plan import Manifest, Observed
+
+
+def service(owner: Observed) -> Manifest:
+    """The headless Service of all attempts."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(owner, naming.workers_service(owner.name)),
+        "spec": {"clusterIP": "None", "ports": [_PORT | {"targetPort": environment.RENDEZVOUS_PORT}]},
+    }
+
+
+def endpoint_slice(owner: Observed, first: Manifest) -> Manifest:
+    """Rank 0's address under its host name; ``first`` is its pod, which has one."""
+    address, meta = str(first["status"]["podIP"]), first["metadata"]
+    family = ip_address(address).version
+    service_name = naming.workers_service(owner.name)
+    labels = {naming.SLICE_SERVICE_LABEL: service_name, naming.SLICE_WRITER_LABEL: naming.FIELD_MANAGER}
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        # A slice is of one family for ever.
+        "metadata": metadata(owner, f"{service_name}-ipv{family}", labels=labels),
+        "addressType": f"IPv{family}",
+        "ports": [_PORT],
+        "endpoints": [
+            {
+                "addresses": [address],
+                "hostname": meta["name"],
+                "conditions": {"ready": True},
+                "targetRef": {
+                    "kind": "Pod",
+                    "namespace": owner.namespace,
+                    "name": meta["name"],
+                    "uid": meta["uid"],
+                },
+            }
+        ],
+    }
+
+
+_PORT: Manifest = {"name": "rendezvous", "port": environment.RENDEZVOUS_PORT, "protocol": "TCP"}
