@@ -20,6 +20,8 @@ METHOD = [
     "kube-scheduler of one version with default client limits; kwok plays nodes and pods.",
     "All times are from the watches of one observer process, by one monotonic clock; a burst begins "
     "before its first request is sent.",
+    "Our bursts are sent three times and the medians count, because the machine is shared; peers' once, "
+    "because their own client limits hold them at the same figure in every run.",
     "Requests are counted from the API server's audit log by identity, in the namespaces of the jobs; "
     "Trainer's include those of JobSet and of Kubernetes' own Job controller.",
     "Operators keep the client limits that they are shipped with (client_limits).",

@@ -22,6 +22,10 @@ class Settings:
     """Which operators are measured, in this order."""
     burst: int = _setting(300, "BURST")
     """Jobs sent at once."""
+    bursts: int = _setting(3, "BURSTS")
+    """How often: the median counts. What else the machine does moves a single one by half."""
+    peer_bursts: int = _setting(1, "PEER_BURSTS")
+    """The same for peers: their own client limits hold them, and one is like the other."""
     rate: float = _setting(5.0, "RATE")
     """Jobs a second of the steady stream."""
     steady_seconds: float = _setting(180.0, "STEADY_SECONDS")

@@ -16,6 +16,7 @@ from tests.support.cluster import (
     CHILDREN,
     DATASET,
     DEPLOYMENT,
+    ENDPOINT_SLICE,
     JOB,
     POD,
     SECRET,
@@ -106,7 +107,7 @@ def test_nothing_else_in_the_namespace_is_without_an_owner(
         ("Deployment", APPS_DEPLOYMENT, naming.server("served")),
         ("Deployment", SECRET, naming.store_secret("Deployment", "served")),
         ("TrainingJob", SERVICE, naming.workers_service("endless")),
-        ("TrainingJob", SECRET, naming.store_secret("TrainingJob", "endless")),
+        ("TrainingJob", ENDPOINT_SLICE, f"{naming.workers_service('endless')}-ipv4"),
         ("Dataset", SECRET, naming.store_secret("Dataset", "reading")),
     ],
     ids=lambda value: value.kind if isinstance(value, Resource) else str(value),
@@ -177,8 +178,16 @@ def test_edited_labels_and_owners_are_put_right(workspace: Workspace, served: Ob
     )
 
 
-def test_an_edited_store_secret_is_put_right(workspace: Workspace, training: Object) -> None:
-    name = naming.store_secret("TrainingJob", "endless")
+def test_an_edited_address_of_rank_0_is_put_right(workspace: Workspace, training: Object) -> None:
+    name = f"{naming.workers_service('endless')}-ipv4"
+    wanted = workspace.get(ENDPOINT_SLICE, name)["endpoints"]
+    forged: Object = {"endpoints": [wanted[0] | {"addresses": ["192.0.2.1"]}]}
+    workspace.cluster.patch(ENDPOINT_SLICE, name, forged, workspace.name)
+    _repaired(workspace, ENDPOINT_SLICE, name, lambda item: item["endpoints"] == wanted)
+
+
+def test_an_edited_store_secret_is_put_right(workspace: Workspace, reading: Object) -> None:
+    name = naming.store_secret("Dataset", "reading")
     wanted = workspace.get(SECRET, name)["data"]
     forged: Object = {"data": {"AWS_SECRET_ACCESS_KEY": base64.b64encode(b"forged").decode()}}
     workspace.cluster.patch(SECRET, name, forged, workspace.name)

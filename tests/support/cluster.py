@@ -54,6 +54,7 @@ POD = Resource("v1", "pods", "Pod")
 SECRET = Resource("v1", "secrets", "Secret")
 SERVICE_ACCOUNT = Resource("v1", "serviceaccounts", "ServiceAccount")
 SERVICE = Resource("v1", "services", "Service")
+ENDPOINT_SLICE = Resource("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
 EVENT = Resource("v1", "events", "Event")
 JOB = Resource("batch/v1", "jobs", "Job")
 APPS_DEPLOYMENT = Resource("apps/v1", "deployments", "Deployment")
@@ -61,7 +62,7 @@ STATEFUL_SET = Resource("apps/v1", "statefulsets", "StatefulSet")
 DISRUPTION_BUDGET = Resource("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget")
 LEASE = Resource("coordination.k8s.io/v1", "leases", "Lease")
 CRD = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition")
-CHILDREN = (POD, SECRET, SERVICE, JOB, APPS_DEPLOYMENT, DISRUPTION_BUDGET)
+CHILDREN = (POD, SECRET, SERVICE, ENDPOINT_SLICE, JOB, APPS_DEPLOYMENT, DISRUPTION_BUDGET)
 """Kinds of what the operator makes for our objects with the backend Kubernetes."""
 
 

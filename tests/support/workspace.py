@@ -212,12 +212,12 @@ class Workspace:
 
     def children(self, owner: Object, resource: Resource | None = None) -> list[Object]:
         """All that the operator has made for an object and that is not being deleted."""
-        selector = f"{naming.UID_LABEL}={owner['metadata']['uid']}"
+        ours = f"{naming.UID_LABEL}={owner['metadata']['uid']}"
         kinds = (resource,) if resource else CHILDREN
         return [
             item
             for kind in kinds
-            for item in self.cluster.list(kind, self.name, selector)
+            for item in self.cluster.list(kind, self.name, f"{ours},{naming.child_selector(kind.kind)}")
             if "deletionTimestamp" not in item["metadata"]
         ]
 

@@ -5,6 +5,10 @@ from typing import Any
 from bench.control_plane.goals import FIGURES, judge
 
 
+def burst(rate: float | None, done: float | None, requests: float = 9.0) -> dict[str, Any]:
+    return {"jobs_per_second": rate, "all_done_seconds": done, "requests": {"per_job": requests}}
+
+
 def subject(**changes: Any) -> dict[str, Any]:
     spread = {"p99": 0.1}
     probes = [
@@ -13,7 +17,7 @@ def subject(**changes: Any) -> dict[str, Any]:
     found: dict[str, Any] = {
         "title": "Some operator",
         "single": {"requests": {"per_job": 11.0}},
-        "burst": {"jobs_per_second": 70.0, "all_done_seconds": 15.0, "requests": {"per_job": 9.0}},
+        "bursts": [burst(50.0, 20.0), burst(80.0, 14.0), burst(70.0, 15.0)],
         "steady": {
             "create_to_pods_seconds": spread,
             "end_to_done_seconds": spread,
@@ -28,11 +32,18 @@ def subject(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_subject_that_meets_everything_does_so_beside_a_slow_peer() -> None:
-    slow = subject(burst={"jobs_per_second": 5.0, "all_done_seconds": 70.0, "requests": {"per_job": 15.0}})
+    slow = subject(bursts=[burst(5.0, 70.0, requests=15.0)])
     found = judge({"modelyard": subject(), "training-operator": slow})
     assert {name: each["met"] for name, each in found.items()} == {each.name: True for each in FIGURES}
     assert found["burst_jobs_per_second"]["rival"] == 5.0
     assert found["burst_jobs_per_second"]["times_the_best_peer"] == 14.0
+
+
+def test_a_burst_whose_pods_never_all_came_counts() -> None:
+    lost = subject(bursts=[burst(70.0, 15.0), burst(70.0, 15.0), burst(None, None)])
+    found = judge({"modelyard": lost, "training-operator": subject(bursts=[burst(5.0, 70.0)])})
+    assert (found["burst_jobs_per_second"]["value"], found["burst_jobs_per_second"]["met"]) == (None, False)
+    assert not found["burst_all_done_seconds"]["met"]
 
 
 def test_a_fast_burst_beside_a_peer_that_is_nearly_as_fast_is_not_enough() -> None:
