@@ -93,10 +93,11 @@ def test_every_pod_of_the_session_kept_to_the_least_privileges() -> None:
             assert not spec.get(key), name
         assert not any("hostPath" in volume for volume in spec.get("volumes", [])), name
         for container in [*spec.get("initContainers", []), *spec["containers"]]:
-            context = container["securityContext"]
+            context = spec.get("securityContext", {}) | container["securityContext"]
             assert context["readOnlyRootFilesystem"] is True, name
             assert context["allowPrivilegeEscalation"] is False, name
             assert context["runAsNonRoot"] is True, name
+            assert context["seccompProfile"] == {"type": "RuntimeDefault"}, name
             assert context["capabilities"] == {"drop": ["ALL"]}, name
             assert not context.get("privileged"), name
 

@@ -8,7 +8,7 @@ from modelyard_operator.desired import rendezvous, training_pods
 from modelyard_operator.plan import Event, Manifest, Plan, parse_time, timestamp
 from modelyard_operator.policies import deadlines, failure, pod_state, progress, retry
 from modelyard_operator.reconcile import training_end
-from modelyard_operator.reconcile.training_inputs import Inputs, spec_digest
+from modelyard_operator.reconcile.training_inputs import DATASET_NOT_FOUND, Inputs, spec_digest
 from modelyard_operator.reconcile.training_state import State
 
 ECHO_SECONDS = 3.0
@@ -129,24 +129,11 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
     if phase == "Running" and state.observed.report is not None and state.observed.report.message:
         message = f"{message} ({state.observed.report.message})"
     reason, stalled = phase, False
-    trouble = next(filter(None, (pod_state.trouble(pod) for pod in pods.values())), None)
     events = state.events_on_phase(phase, said)
-    if trouble is not None and phase == "Starting":
-        message = said = _placed(state, pods) + trouble.message
-        reason, stalled = trouble.reason, trouble.lasting
-        events = state.events_on_reason(reason, message)
-    elif inputs.problem is not None and phase == "Starting" and len(pods) < state.attempt_workers:
-        # A pod that was deleted cannot be made again without its inputs.
-        said = f"attempt {state.attempt} lacks pods: {inputs.problem.message}"
-        reason, message, stalled = inputs.problem.reason, said, inputs.problem.stalled
-        events = state.events_on_reason(reason, said)
-    elif inputs.problem is not None and spec_digest(state) != state.status.get("attemptSpec"):
-        said = f"the edit is not used: {inputs.problem.message}; attempt {state.attempt} goes on as it began"
-        reason, message, events = (
-            inputs.problem.reason,
-            said,
-            state.events_on_reason(inputs.problem.reason, said),
-        )
+    hindrance = _hindrance(state, inputs, pods, phase)
+    if hindrance is not None:
+        reason, said, stalled = hindrance
+        message, events = said, state.events_on_reason(reason, said)
     status = state.next_status(
         phase=phase,
         reason=reason,
@@ -157,6 +144,30 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
         changes=changes,
     )
     return status, events
+
+
+def _hindrance(
+    state: State, inputs: Inputs, pods: dict[int, Manifest], phase: str
+) -> tuple[str, str, bool] | None:
+    """What keeps an attempt from running, or an edit from being used: reason, words, and whether somebody
+    must do something."""
+    trouble = next(filter(None, (pod_state.trouble(pod) for pod in pods.values())), None)
+    if trouble is not None and phase == "Starting":
+        return trouble.reason, _placed(state, pods) + trouble.message, trouble.lasting
+    problem, attempt = inputs.problem, state.attempt
+    if problem is None:
+        return None
+    if phase == "Starting" and len(pods) < state.attempt_workers:
+        # A pod that was deleted cannot be made again without its inputs.
+        return problem.reason, f"attempt {attempt} lacks pods: {problem.message}", problem.stalled
+    if phase == "Starting" and problem.reason == DATASET_NOT_FOUND:
+        # Its keys, which the pods mount, have gone with it.
+        said = f"attempt {attempt}: pods that have not started yet cannot: {problem.message}"
+        return problem.reason, said, problem.stalled
+    if spec_digest(state) != state.status.get("attemptSpec"):
+        said = f"the edit is not used: {problem.message}; attempt {attempt} goes on as it began"
+        return problem.reason, said, False
+    return None
 
 
 def _placed(state: State, pods: dict[int, Manifest]) -> str:

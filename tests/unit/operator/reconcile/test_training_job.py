@@ -144,6 +144,19 @@ def test_rank_0_may_have_an_ipv6_address() -> None:
     assert (found["metadata"]["name"], found["addressType"]) == ("j-workers-ipv6", "IPv6")
 
 
+def test_a_dataset_that_goes_while_the_pods_start_is_told() -> None:
+    sim = job()
+    sim.settle()
+    sim.references[DATASET] = None
+    sim.settle()
+    assert sim.status["phase"] == "Starting"
+    assert "have not started yet cannot: waits for Dataset 'digits'" in sim.status["message"]
+    assert sim.condition("Ready")["reason"] == "DatasetNotFound"
+    sim.pods_run()
+    sim.settle()
+    assert sim.status["phase"] == "Running"
+
+
 def test_a_single_worker_needs_no_name() -> None:
     sim = running(workers=1)
     assert {kind for kind, _ in sim.children} == {"Pod"}
