@@ -3,7 +3,7 @@
 A key that is added while it is being worked on comes up again afterwards. Namespaces take turns: one
 with thousands of due objects delays another's by one object a turn, not by thousands. Nor may it fill
 the API server with its requests, in which the other's would then stand in line: while others have work
-too, a namespace has no more than a quarter of the workers. Within a namespace what has never been
+too, a namespace has no more than an eighth of the workers. Within a namespace what has never been
 worked on comes before what has: a job that was just created starts before others' progress is written
 down, but no more than ``NEW_IN_A_ROW`` times in a row.
 """
@@ -87,7 +87,7 @@ class WorkQueue:
     """See the module; all methods but ``get`` are immediate, and of one event loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, workers: int = 16) -> None:
-        self._clock, self._share = clock, max(workers // 4, 1)
+        self._clock, self._share = clock, max(workers // 8, 1)
         self._active: OrderedDict[str, float] = OrderedDict()
         self._due: dict[str, _Line] = {}
         self._known: set[Key] = set()

@@ -66,7 +66,7 @@ def working(queue: WorkQueue, count: int) -> list[str]:
 
 def test_a_namespace_in_company_keeps_to_its_share_of_the_workers() -> None:
     clock = Clock()
-    queue = WorkQueue(clock, workers=16)
+    queue = WorkQueue(clock, workers=32)
     for number in range(100):
         queue.add(key(f"noisy{number}", "noisy"))
     assert working(queue, 6) == ["noisy"] * 6, "alone it may have all workers"
@@ -81,11 +81,11 @@ def test_a_namespace_in_company_keeps_to_its_share_of_the_workers() -> None:
 
 
 def test_many_namespaces_use_all_workers() -> None:
-    queue = WorkQueue(workers=16)
+    queue = WorkQueue(workers=32)
     for number in range(100):
-        for namespace in "abcd":
+        for namespace in "abcdefgh":
             queue.add(key(f"{number}", namespace))
-    assert sorted(working(queue, 20)) == sorted("abcd" * 4)
+    assert sorted(working(queue, 40)) == sorted("abcdefgh" * 4)
 
 
 async def test_a_getter_that_waits_for_a_share_is_woken_when_there_is_one() -> None:
