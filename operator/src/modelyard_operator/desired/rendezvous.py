@@ -1,9 +1,8 @@
 """How the workers of an attempt find rank 0: a headless Service, and an EndpointSlice of our own.
 
 The Service has no selector. With one, two of Kubernetes' controllers would keep an Endpoints and an
-EndpointSlice for it, at some 20 writes a second for the whole cluster each: in a burst of jobs the
-workers would wait for a name longer than for their nodes. The operator knows the address as soon as
-those controllers do, and writes it down once.
+EndpointSlice for it: more writes than the operator's one, and no more than 20 a second each for the
+whole cluster. The operator knows the address as soon as those controllers do (docs/scale.md has figures).
 """
 
 from ipaddress import ip_address
