@@ -22,6 +22,8 @@ SLICE_SERVICE_LABEL = "kubernetes.io/service-name"
 SLICE_WRITER_LABEL = "endpointslice.kubernetes.io/managed-by"
 """On an EndpointSlice: whose addresses it holds, and who wrote it. Kubernetes' own controller leaves the
 slices of other writers alone."""
+HEADLESS_LABEL = "service.kubernetes.io/headless"
+"""On an EndpointSlice that is for DNS alone: the proxies of the nodes need not hear of it."""
 
 SHAPE_ANNOTATION = f"{GROUP}/shape"
 """On applied children: digest of the fields that were asked for, so that one that is dropped is noticed."""

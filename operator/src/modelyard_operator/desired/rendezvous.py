@@ -28,7 +28,11 @@ def endpoint_slice(owner: Observed, first: Manifest) -> Manifest:
     address, meta = str(first["status"]["podIP"]), first["metadata"]
     family = ip_address(address).version
     service_name = naming.workers_service(owner.name)
-    labels = {naming.SLICE_SERVICE_LABEL: service_name, naming.SLICE_WRITER_LABEL: naming.FIELD_MANAGER}
+    labels = {
+        naming.SLICE_SERVICE_LABEL: service_name,
+        naming.SLICE_WRITER_LABEL: naming.FIELD_MANAGER,
+        naming.HEADLESS_LABEL: "",
+    }
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",

@@ -107,7 +107,8 @@ def plan(observed: Observed) -> Plan:
     waiting = _waiting_for(state)
     if waiting is not None:
         return state.saying(
-            waiting, Plan(status=standing.status(observed, waiting), requeue_after=CLOCK_SECONDS)
+            waiting,
+            Plan(status=standing.status(observed, waiting), apply=state.keys, requeue_after=CLOCK_SECONDS),
         )
     if state.ended:
         return _wait_after_failure(state)

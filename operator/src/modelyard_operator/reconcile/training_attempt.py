@@ -8,7 +8,7 @@ from modelyard_operator.desired import rendezvous, training_pods
 from modelyard_operator.plan import Event, Manifest, Plan, parse_time, timestamp
 from modelyard_operator.policies import deadlines, failure, pod_state, progress, retry
 from modelyard_operator.reconcile import training_end
-from modelyard_operator.reconcile.training_inputs import DATASET_NOT_FOUND, Inputs, spec_digest
+from modelyard_operator.reconcile.training_inputs import Inputs, spec_digest
 from modelyard_operator.reconcile.training_state import State
 
 ECHO_SECONDS = 3.0
@@ -49,7 +49,7 @@ def begin(state: State, inputs: Inputs) -> Plan:
         finalizer=state.keeps_finalizer,
         status=status,
         status_first=True,
-        delete=state.deletions(state.pods),
+        delete=[*state.deletions(state.pods), *state.former_keys()],
         create=training_pods.worker_pods(
             begun.observed,
             begun.spec,
@@ -160,13 +160,13 @@ def _hindrance(
     if phase == "Starting" and len(pods) < state.attempt_workers:
         # A pod that was deleted cannot be made again without its inputs.
         return problem.reason, f"attempt {attempt} lacks pods: {problem.message}", problem.stalled
-    if phase == "Starting" and problem.reason == DATASET_NOT_FOUND:
-        # Its keys, which the pods mount, have gone with it.
-        said = f"attempt {attempt}: pods that have not started yet cannot: {problem.message}"
-        return problem.reason, said, problem.stalled
     if spec_digest(state) != state.status.get("attemptSpec"):
         said = f"the edit is not used: {problem.message}; attempt {attempt} goes on as it began"
         return problem.reason, said, False
+    if phase == "Starting" and problem.missing == state.status.get("datasetNames", {}).get("train"):
+        # Its keys, which the pods mount, have gone with it.
+        said = f"attempt {attempt}: pods that have not started yet cannot: {problem.message}"
+        return problem.reason, said, problem.stalled
     return None
 
 

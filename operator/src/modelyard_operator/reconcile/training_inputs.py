@@ -14,8 +14,6 @@ from modelyard_operator.desired.training_pods import TrainingInput
 from modelyard_operator.plan import Manifest, Ref, fingerprint
 from modelyard_operator.reconcile.training_state import Problem, State
 
-DATASET_NOT_FOUND = "DatasetNotFound"
-
 
 @dataclass(frozen=True)
 class Inputs:
@@ -108,7 +106,7 @@ def _datasets(state: State) -> tuple[dict[str, TrainingInput], Problem | None]:
 def _dataset_problem(name: str, manifest: Manifest | None) -> Problem | None:
     if manifest is None:
         text = f"waits for Dataset {name!r}: it does not exist here; create it, or correct spec.datasets"
-        return Problem(DATASET_NOT_FOUND, text)
+        return Problem("DatasetNotFound", text, missing=name)
     status = manifest.get("status") or {}
     if status.get("version") and status.get("phase") == "Ready":
         return None

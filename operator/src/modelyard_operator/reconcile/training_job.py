@@ -81,7 +81,7 @@ def _finished(state: State) -> Plan:
     return Plan(
         finalizer=state.keeps_finalizer,
         status=status,
-        delete=[*state.deletions(running), *state.addresses()],
+        delete=[*state.deletions(running), *state.addresses(), *state.former_keys()],
         grace_seconds=training_end.GANG_GRACE_SECONDS,
         requeue_after=deadlines.soonest(left),
     )
@@ -103,7 +103,7 @@ def _suspend(state: State) -> Plan:
         finalizer=state.keeps_finalizer,
         status=status,
         status_first=True,
-        delete=[*state.deletions(state.pods), *state.addresses()],
+        delete=[*state.deletions(state.pods), *state.addresses(), *state.former_keys()],
         events=events,
         requeue_after=5.0 if state.pods else None,
     )

@@ -27,6 +27,8 @@ class Problem:
     stalled: bool = False
     """Somebody must do something."""
     requeue_after: float | None = None
+    missing: str | None = None
+    """Name of the Dataset that does not exist."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,10 @@ class State:
     def addresses(self) -> list[Ref]:
         """Where rank 0 was found: another pod may have that address once it is gone."""
         return [Ref.of(found) for found in self.observed.children_of("EndpointSlice")]
+
+    def former_keys(self) -> list[Ref]:
+        """The Secret that earlier operators gave each job; its Dataset's is mounted now."""
+        return [Ref.of(found) for found in self.observed.children_of("Secret")]
 
     def active_seconds(self) -> float:
         """Seconds that all attempts have run, the current one included; suspended time is not in it."""

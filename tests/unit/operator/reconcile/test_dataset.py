@@ -159,6 +159,11 @@ class TestReading:
                 fail(sim, "InvalidData", retriable=False)
             sim.settle()
             assert ("Secret", "digits-dataset-store") in sim.children
+        waiting = foreign()
+        waiting.references[SECRET] = None
+        waiting.settle()
+        assert waiting.status["phase"] == "Pending"
+        assert ("Secret", "digits-dataset-store") in waiting.children
 
     def test_a_deleted_job_is_made_again_while_it_is_needed(self) -> None:
         sim = reading(dataset())

@@ -157,6 +157,30 @@ def test_a_dataset_that_goes_while_the_pods_start_is_told() -> None:
     assert sim.status["phase"] == "Running"
 
 
+def test_an_edit_to_a_dataset_that_is_not_there_keeps_no_pod_from_starting() -> None:
+    sim = job()
+    sim.settle()
+    sim.references[Ref(DATASET.api_version, "Dataset", "team", "absent")] = None
+    sim.edit(datasets=[{"channel": "train", "dataset": "absent"}])
+    sim.settle()
+    assert sim.status["message"].startswith("the edit is not used: waits for Dataset 'absent'")
+
+
+def test_the_keys_of_a_job_of_an_older_operator_go_with_its_last_attempt() -> None:
+    sim = running()
+    old = {
+        "kind": "Secret",
+        "apiVersion": "v1",
+        "metadata": {"name": "j-trainingjob-store", "namespace": "team"},
+    }
+    sim.children["Secret", "j-trainingjob-store"] = old
+    sim.settle()
+    assert ("Secret", "j-trainingjob-store") in sim.children, "its pods may yet have to mount it"
+    sim.edit(suspend=True)
+    sim.settle()
+    assert ("Secret", "j-trainingjob-store") not in sim.children
+
+
 def test_a_single_worker_needs_no_name() -> None:
     sim = running(workers=1)
     assert {kind for kind, _ in sim.children} == {"Pod"}
