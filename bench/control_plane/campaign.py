@@ -33,10 +33,11 @@ async def measure(settings: Settings, kind: type[Subject]) -> Found:
         found: Found = {"title": kind.title, "versions": kind.versions(), "client_limits": kind.limits}
         found["single"] = await single(stage)
         await stage.warm_up()
-        if kind.name == OURS:
-            found["growth"] = [await probe(stage)]
         ours = kind.name == OURS
-        found["bursts"] = await bursts(stage, settings.bursts if ours else settings.peer_bursts)
+        if ours:
+            found["growth"] = [await probe(stage)]
+        times = settings.bursts if ours else settings.peer_bursts
+        found["bursts"] = [await burst(stage, number) for number in range(times)]
         found["burst"] = middle(found["bursts"])
         found["steady"] = await steady(
             stage, settings.steady_seconds if ours else settings.peer_steady_seconds
@@ -62,17 +63,12 @@ async def single(stage: Stage) -> Found:
     return found
 
 
-async def bursts(stage: Stage, times: int) -> list[Found]:
-    """Several bursts, one after the other."""
-    return [await burst(stage, number) for number in range(times)]
-
-
 def middle(found: list[Found]) -> Found:
     """The burst that stands for all: the one in the middle by its jobs/s."""
     return sorted(found, key=lambda each: each["jobs_per_second"] or 0.0)[len(found) // 2]
 
 
-async def burst(stage: Stage, number: int = 0) -> Found:
+async def burst(stage: Stage, number: int) -> Found:
     """All jobs at once: how fast their pods come, and when all are done and say so."""
     count = stage.settings.burst
     say(f"  burst of {count} jobs")

@@ -86,7 +86,7 @@ class _Line:
 class WorkQueue:
     """See the module; all methods but ``get`` are immediate, and of one event loop."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, workers: int = 16) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, workers: int = 32) -> None:
         self._clock, self._share = clock, max(workers // 8, 1)
         self._active: OrderedDict[str, float] = OrderedDict()
         self._due: dict[str, _Line] = {}

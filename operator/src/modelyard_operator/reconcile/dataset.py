@@ -92,9 +92,9 @@ class State:
         return naming.dataset_job(self.observed.name, digest)
 
     def saying(self, verdict: Standing, found: Plan) -> Plan:
-        """The plan with what every plan has: the finalizer, and an event where the reason is new."""
+        """The plan with what every plan has: finalizer, keys, and an event where the reason is new."""
         events = standing.events(self.observed, verdict)
-        return replace(found, finalizer=self.keeps_finalizer, events=events)
+        return replace(found, finalizer=self.keeps_finalizer, apply=self.keys, events=events)
 
 
 def plan(observed: Observed) -> Plan:
@@ -107,8 +107,7 @@ def plan(observed: Observed) -> Plan:
     waiting = _waiting_for(state)
     if waiting is not None:
         return state.saying(
-            waiting,
-            Plan(status=standing.status(observed, waiting), apply=state.keys, requeue_after=CLOCK_SECONDS),
+            waiting, Plan(status=standing.status(observed, waiting), requeue_after=CLOCK_SECONDS)
         )
     if state.ended:
         return _wait_after_failure(state)
@@ -165,7 +164,6 @@ def _begin(state: State, attempt: int, *, kept: Standing | None = None) -> Plan:
             status_first=True,
             delete=_other_jobs(state, attempt),
             create=[dataset_job.job(state.observed, state.spec, name=state.job_name(attempt))],
-            apply=state.keys,
         ),
     )
 
@@ -182,7 +180,6 @@ def _processing(state: State, reading: Running) -> Plan:
             status=standing.status(state.observed, verdict, changes),
             delete=_other_jobs(state, state.attempt),
             create=[dataset_job.job(state.observed, state.spec, name=state.job_name(state.attempt))],
-            apply=state.keys,
             requeue_after=reading.look_again,
         ),
     )
@@ -222,7 +219,6 @@ def _ready(state: State, changes: Mapping[str, Any]) -> Plan:
             ),
             status_first=True,
             delete=[Ref.of(child) for child in state.observed.children_of("Job")],
-            apply=state.keys,
         ),
     )
 
@@ -244,7 +240,7 @@ def _failed(state: State, reading: Failed) -> Plan:
         "progress": None,
     }
     status = standing.status(state.observed, verdict, changes)
-    return state.saying(verdict, Plan(status=status, apply=state.keys, requeue_after=_next_look(state, wait)))
+    return state.saying(verdict, Plan(status=status, requeue_after=_next_look(state, wait)))
 
 
 def _wait_after_failure(state: State) -> Plan:
@@ -259,7 +255,6 @@ def _wait_after_failure(state: State) -> Plan:
         Plan(
             status=standing.status(state.observed, verdict),
             delete=_other_jobs(state, state.attempt),
-            apply=state.keys,
             requeue_after=_next_look(state, left),
         ),
     )
