@@ -41,6 +41,8 @@ class Wire:
     """Seconds to the server, and again back."""
     lease_latency: float | None = None
     """The same for the lease alone, if that is another."""
+    hangs_until: float = 0.0
+    """Until then the process does nothing."""
     lag: dict[str, float] = field(default_factory=dict)
     """Kind -> seconds that its watch is behind."""
     repeat: dict[str, int] = field(default_factory=dict)
@@ -61,10 +63,16 @@ class Wire:
     def heal(self) -> None:
         """Everything is well again."""
         self.latency, self.lease_latency, self.coalesce = 0.002, None, False
+        self.hangs_until = 0.0
         for knob in (self.lag, self.repeat, self.broken):
             knob.clear()
         self.troubles.clear()
         self.ring()
+
+    async def awake(self) -> None:
+        """Wait until the process goes on."""
+        while (left := self.hangs_until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(left)
 
     def meets(self, verb: str) -> str | None:
         """What this request meets; counts it."""
@@ -188,6 +196,7 @@ class ModelClient(Client):
         return [event for event in found if event is not None]
 
     async def create(self, manifest: Manifest) -> Manifest:
+        await self._wire.awake()
         self._fence()
         return await self.create_unfenced(manifest)
 
@@ -196,6 +205,7 @@ class ModelClient(Client):
         return await self._send("create", ref, lambda: self._server.create(self._identity, manifest))
 
     async def apply(self, manifest: Manifest) -> Manifest:
+        await self._wire.awake()
         self._fence()
         ref = Ref.of(manifest)
         return await self._send("apply", ref, lambda: self._server.apply(self._identity, manifest))
@@ -203,6 +213,7 @@ class ModelClient(Client):
     async def merge_patch(
         self, ref: Ref, patch: Manifest, *, resource_version: str | None, subresource: str | None = None
     ) -> Manifest:
+        await self._wire.awake()
         self._fence()
         return await self.merge_patch_unfenced(
             ref, patch, resource_version=resource_version, subresource=subresource
@@ -219,6 +230,7 @@ class ModelClient(Client):
         return await self._send("patch", ref, done)
 
     async def delete(self, ref: Ref, *, grace_seconds: int | None = None) -> Manifest | None:
+        await self._wire.awake()
         self._fence()
         return await self._send(
             "delete", ref, lambda: self._server.delete(self._identity, ref, grace_seconds=grace_seconds)
@@ -229,6 +241,7 @@ class ModelClient(Client):
         if ref.kind != "Lease":
             self.requests.append(f"{verb} {ref.kind} {ref.name}")
         loop = asyncio.get_running_loop()
+        await self._wire.awake()
         if self._wire.dead:
             await loop.create_future()
         trouble = self._wire.meets(verb) if ref.kind != "Lease" else None

@@ -11,6 +11,8 @@ from typing import Any
 from modelyard_algorithms.contract.environment import TASK_ENV
 from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.engine.journal import digest, parse
+from modelyard_operator.kube.store import version_of
 from modelyard_operator.plan import Manifest
 from tests.model.apiserver import FINAL_POD_PHASES, ApiServer, Change, selects
 
@@ -74,6 +76,17 @@ class History:
         """The object with this uid, where there still is one."""
         return next((o for o in self.server.objects.values() if o["metadata"]["uid"] == uid), None)
 
+    def recorded(self, item: Manifest) -> Manifest:
+        """What its operator goes by: the newest status on record that was decided on the one that is
+        written, or else that one."""
+        written = status_of(item)
+        pages = [found for found in self.server.objects.values() if is_journal(found)]
+        for page in sorted(pages, key=version_of, reverse=True):
+            for record in parse(page):
+                if record.uid == item["metadata"]["uid"] and record.base == digest(written):
+                    return record.status
+        return written
+
     def children(self, owner: Manifest) -> list[Manifest]:
         """By their label: what the operator takes for this object's."""
         uid, objects = owner["metadata"]["uid"], self.server.objects.values()
@@ -111,6 +124,9 @@ class History:
             self.life(uid).specs[item["metadata"]["generation"]] = item["spec"]
         if is_job(change):
             self._note_job(self.life(uid), change)
+        if is_journal(item) and change.before is None:
+            for record in parse(item):
+                self._note_attempt(self.life(record.uid), record.status)
         for check in self._checks:
             sentence = check(self, change)
             if sentence is not None:
@@ -124,6 +140,9 @@ class History:
             return
         status = change.after.get("status") or {}
         life.limit = max(life.limit, change.after["spec"].get("backoffLimit", 3))
+        self._note_attempt(life, status)
+
+    def _note_attempt(self, life: Life, status: Manifest) -> None:
         attempt = status.get("attempt", 0)
         if attempt and attempt not in life.begun:
             life.begun[attempt] = status.get("observedGeneration", 1)
@@ -165,6 +184,11 @@ def task_of(pod: Manifest) -> Manifest:
 def is_own(change: Change) -> bool:
     """Of one of our kinds."""
     return bool(change.object["apiVersion"] == API_VERSION)
+
+
+def is_journal(item: Manifest) -> bool:
+    """A ConfigMap with statuses that are on record."""
+    return item["kind"] == "ConfigMap" and naming.JOURNAL_LABEL in (item["metadata"].get("labels") or {})
 
 
 def is_job(change: Change) -> bool:

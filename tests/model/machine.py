@@ -99,6 +99,11 @@ class Machine(RuleBasedStateMachine):
     def the_network_changes(self, coalesce: bool, latency: float) -> None:
         self._replica().wire.coalesce, self._replica().wire.latency = coalesce, latency
 
+    @rule(crowded=st.booleans())
+    def the_queue_grows_or_shrinks(self, crowded: bool) -> None:
+        """Where much is due, statuses are put on record first."""
+        self._replica().crowded = crowded
+
     @rule()
     def the_operator_is_killed(self) -> None:
         self.world.kill(0)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from modelyard_operator import naming
 from modelyard_operator.engine.cache import Cache
+from modelyard_operator.engine.journal import Journal
 from modelyard_operator.engine.loop import Engine
 from modelyard_operator.engine.observe import Observer
 from modelyard_operator.engine.perform import Performer
@@ -69,7 +70,6 @@ class Replica:
         self.identity, self.alive = identity, True
         self._server, self._purge = server, purge
         self._loop = loop
-        self._hangs = False
         self.wire = Wire()
         self.requests: list[str] = []
         self.said: list[tuple[str, str]] = []
@@ -94,6 +94,18 @@ class Replica:
         self.purger = Purger(self, self._notify)
         recorder = Recorder(writer, identity, loop.time)
         recorder.record = self._say  # type: ignore[method-assign]
+        self.crowded = True
+        """Whether so much is due that statuses are put on record first."""
+        self._pages = 0
+        self.journal = Journal(
+            writer,
+            self.cache,
+            namespace=LEASE[0],
+            kinds=[kind for kind in resources.OWN if kind.kind == "TrainingJob"],
+            watched=None,
+            crowded=lambda: self.crowded,
+            token=self._page,
+        )
         self.engine = Engine(
             cache=self.cache,
             queue=self.queue,
@@ -102,10 +114,11 @@ class Replica:
                 References(store, self.client, loop.time),
                 lambda: platform,
                 self.board,
+                self.journal,
                 now,
             ),
-            performer=Performer(writer, self.cache, recorder, self.purger),
-            leading=lambda: self.leadership.leading,
+            performer=Performer(writer, self.cache, recorder, self.purger, self.journal),
+            leading=lambda: self.leadership.leading and self.journal.is_open,
             workers=WORKERS,
             backoff=Backoff(jitter=lambda: 1.0),
         )
@@ -123,6 +136,7 @@ class Replica:
             for kind in resources.CHILDREN
         ]
         self._tasks: list[asyncio.Task[None]] = []
+        self._leads: asyncio.Task[None] | None = None
         server.listeners.append(self._heard)
 
     def start(self) -> None:
@@ -138,23 +152,14 @@ class Replica:
         self.alive, self.wire.dead = False, True
         self._server.listeners.remove(self._heard)
         self.queue.close()
-        for task in [*self._tasks, *self.engine._tasks, *self.purger._tasks.values()]:
+        leads = [self._leads] if self._leads is not None else []
+        for task in [*leads, *self._tasks, *self.engine._tasks, *self.purger._tasks.values()]:
             task.cancel()
 
     def pause(self, seconds: float) -> None:
-        """Hang for a while, as a process does that is stopped or swapped out (its timers go on).
-
-        One hang at a time: it is played by slow requests, and what has left a process is not held up by
-        its next hang.
-        """
-        if not self._hangs:
-            self._hangs = True
-            self.wire.latency += seconds
-            self._loop.call_later(seconds, self._resume, seconds)
-
-    def _resume(self, seconds: float) -> None:
-        self._hangs = False
-        self.wire.latency = max(self.wire.latency - seconds, 0.002)
+        """Hang for a while, as a process does that is stopped or swapped out: nothing leaves it, and it has
+        not asked the fence yet for what leaves it afterwards. (Its timers go on.)"""
+        self.wire.hangs_until = max(self.wire.hangs_until, self._loop.time() + seconds)
 
     async def purge(self, prefix: str) -> int:
         await asyncio.sleep(self.wire.latency)
@@ -169,13 +174,25 @@ class Replica:
         else:
             assert isinstance(self.leadership, Alone)
             self.leadership.leading = True
-            self.engine.begin()
+            await self._lead()
 
     def _leadership(self, leading: bool) -> None:
+        if self._leads is not None:
+            self._leads.cancel()
+            self._leads = None
         if leading:
-            self.engine.begin()
+            self._leads = self._loop.create_task(self._lead())
         else:
             self.engine.halt()
+            self.journal.close()
+
+    async def _lead(self) -> None:
+        await self.journal.open()
+        self.engine.begin()
+
+    def _page(self) -> str:
+        self._pages += 1
+        return f"{self.identity}-{self._pages}"
 
     def _heard(self, change: Change) -> None:
         if change.object["kind"] != "Lease":

@@ -9,12 +9,12 @@ from itertools import pairwise
 
 import pytest
 
-from modelyard_operator import metrics
+from modelyard_operator import metrics, naming
 from modelyard_operator.engine.outcome import MARKER
 from modelyard_operator.plan import Manifest, Observed, Plan, Ref
 from modelyard_operator.reconcile import training_job
 from modelyard_operator.reconcile.controller import Controller
-from tests.model.history import status_of
+from tests.model.history import attempt_of, is_new_pod, status_of
 from tests.model.replica import WORKERS
 from tests.model.world import CONTROLLERS, NAMESPACE, World, job_spec
 
@@ -39,13 +39,12 @@ def world() -> Iterator[World]:
 
 
 def begun(world: World, namespace: str) -> dict[str, float]:
-    """Job -> virtual time at which its first attempt was begun."""
+    """Job -> virtual time at which its first attempt had a pod."""
     found: dict[str, float] = {}
     for change in world.server.log:
         meta = change.object["metadata"]
-        job = change.object["kind"] == "TrainingJob" and meta["namespace"] == namespace
-        if job and status_of(change.after).get("attempt") == 1:
-            found.setdefault(meta["name"], change.at)
+        if is_new_pod(change) and meta["namespace"] == namespace and attempt_of(change.object) == 1:
+            found.setdefault(meta["labels"][naming.NAME_LABEL], change.at)
     return found
 
 

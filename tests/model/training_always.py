@@ -7,6 +7,7 @@ One more is in ``history``: only the holder of the lease writes.
 
 from __future__ import annotations
 
+from modelyard_operator.engine.journal import digest, parse
 from modelyard_operator.reconcile.training_state import LOST_AFTER_SECONDS
 from tests.model.apiserver import Change
 from tests.model.history import (
@@ -16,6 +17,7 @@ from tests.model.history import (
     attempt_of,
     by_operator,
     is_job,
+    is_journal,
     is_new_pod,
     live,
     owner_of,
@@ -50,6 +52,22 @@ def attempt_numbers_only_grow(history: History, change: Change) -> str | None:
     return None if after in {before, before + 1} else f"attempt {before} became {after}"
 
 
+def a_record_begins_the_next_attempt(history: History, change: Change) -> str | None:
+    """A status that is on record and holds is one attempt ahead of the written one, never more or none."""
+    if not is_journal(change.object) or change.before is not None:
+        return None
+    for record in parse(change.object):
+        job = history.find(record.uid)
+        if job is None or record.base != digest(status_of(job)):
+            continue
+        before, after = status_of(job).get("attempt", 0), record.status.get("attempt")
+        if after != before + 1:
+            return f"attempt {after} is on record after {before}"
+        if status_of(job).get("phase") in {*TERMINAL, "Starting", "Running"}:
+            return f"attempt {after} is on record in {status_of(job)['phase']}"
+    return None
+
+
 def an_attempt_begins_once(history: History, change: Change) -> str | None:
     """Whatever begins an attempt gives it a new number: an attempt that has ended never starts again."""
     if not is_job(change) or change.after is None or change.before is None:
@@ -62,15 +80,15 @@ def an_attempt_begins_once(history: History, change: Change) -> str | None:
 
 
 def pods_belong_to_the_attempt_under_way(history: History, change: Change) -> str | None:
-    """The operator makes pods only of the attempt whose number stands in the status, while it lasts: its
-    number was written before, and nothing follows its end."""
+    """The operator makes pods only of the attempt whose number stands in the status, or is on record
+    for it, while it lasts: its number was there before, and nothing follows its end."""
     if not is_new_pod(change) or not by_operator(change):
         return None
     job = history.find(owner_of(change.object))
     if job is None or "deletionTimestamp" in job["metadata"]:
         # A request that was under way: the garbage collector takes the pod.
         return None
-    status = status_of(job)
+    status = history.recorded(job)
     if status.get("attempt") == attempt_of(change.object) and status.get("phase") in {"Starting", "Running"}:
         return None
     return (
@@ -150,6 +168,7 @@ def failures_stay_within_the_limit(history: History, change: Change) -> str | No
 ALWAYS: list[Check] = [
     one_attempt_lives,
     attempt_numbers_only_grow,
+    a_record_begins_the_next_attempt,
     an_attempt_begins_once,
     pods_belong_to_the_attempt_under_way,
     never_more_pods_than_asked,

@@ -22,7 +22,9 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from modelyard_operator import health, logs, metrics
+from modelyard_operator.api.training_job import KIND as TRAINING_JOB
 from modelyard_operator.engine.cache import Cache
+from modelyard_operator.engine.journal import CROWD, Journal
 from modelyard_operator.engine.loop import Engine
 from modelyard_operator.engine.observe import Observer
 from modelyard_operator.engine.perform import Performer
@@ -30,7 +32,7 @@ from modelyard_operator.engine.platform import PlatformKeeper
 from modelyard_operator.engine.purge import Purger
 from modelyard_operator.engine.references import References
 from modelyard_operator.engine.watches import Watches
-from modelyard_operator.kube import credentials
+from modelyard_operator.kube import credentials, resources
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.credentials import Access, LoginError
 from modelyard_operator.kube.discovery import KServe
@@ -93,15 +95,22 @@ class Operator:
         self.bucket = Bucket(place, lambda: self.keeper.current.credentials)
         self.purger = Purger(self.bucket, self._notify)
         self.recorder = Recorder(writer, settings.identity)
-        observer = Observer(
-            self.cache, References(self.store, self.client), lambda: self.keeper.current, self.board
+        self.journal = Journal(
+            writer,
+            self.cache,
+            namespace=self.namespace,
+            kinds=[kind for kind in resources.OWN if kind.kind == TRAINING_JOB],
+            watched=settings.watch_namespace,
+            crowded=lambda: self.queue.depth >= CROWD,
         )
+        references = References(self.store, self.client)
+        observer = Observer(self.cache, references, lambda: self.keeper.current, self.board, self.journal)
         self.engine = Engine(
             cache=self.cache,
             queue=self.queue,
             observer=observer,
-            performer=Performer(writer, self.cache, self.recorder, self.purger),
-            leading=lambda: self.elector.leading,
+            performer=Performer(writer, self.cache, self.recorder, self.purger, self.journal),
+            leading=lambda: self.elector.leading and self.journal.is_open,
             workers=settings.workers,
         )
         self.watches = Watches(
@@ -195,14 +204,17 @@ class Operator:
             self._beginning = asyncio.create_task(self._begin(), name="begin")
         else:
             self.engine.halt()
+            self.journal.close()
 
     async def _begin(self) -> None:
-        """The first looks of a new leader; with the store's keys, if they are there."""
+        """The first looks of a new leader: it knows what the one before has begun, and has the store's keys,
+        if they are there."""
         try:
             await self.keeper.look()
         except Exception as error:
             # Whatever it is: plans say that they wait for the keys, and all else goes on.
             log.warning("Secret of the object store: %s", error)
+        await self.journal.open()
         self.engine.begin()
 
     def _notify(self, key: Key) -> None:

@@ -18,6 +18,10 @@ BACKEND_LABEL = f"{GROUP}/backend"
 CHILD_SELECTOR = f"{MANAGED_BY}={MANAGER},{KIND_LABEL}"
 """Label selector of everything that the operator makes for an object of our kinds."""
 
+JOURNAL_PREFIX = "modelyard-journal-"
+JOURNAL_LABEL = f"{GROUP}/journal"
+"""On a ConfigMap in the operator's namespace: statuses that are on record and not yet written."""
+
 SLICE_SERVICE_LABEL = "kubernetes.io/service-name"
 SLICE_WRITER_LABEL = "endpointslice.kubernetes.io/managed-by"
 """On an EndpointSlice: whose addresses it holds, and who wrote it. Kubernetes' own controller leaves the

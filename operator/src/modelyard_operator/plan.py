@@ -133,6 +133,8 @@ class Plan:
     status_first: bool = False
     """Write the status before touching children: what it records (an attempt's number) must outlive
     a crash in the middle."""
+    status_later: bool = False
+    """Where many objects wait, it may first be put on record together with others', and be written later."""
     delete: Sequence[Ref] = ()
     grace_seconds: int | None = None
     """Grace period of these deletions; None: the pod's own."""

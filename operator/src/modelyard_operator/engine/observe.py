@@ -8,6 +8,7 @@ from typing import Protocol
 
 from modelyard_algorithms.contract.report import Report
 from modelyard_operator.engine.cache import Cache, ref_of
+from modelyard_operator.engine.journal import Journal
 from modelyard_operator.engine.references import References
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.plan import Observed, Platform
@@ -29,10 +30,11 @@ class Observer:
         references: References,
         platform: Callable[[], Platform],
         reports: Reports,
+        journal: Journal,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cache, self._references, self._platform = cache, references, platform
-        self._reports, self._now = reports, now
+        self._reports, self._journal, self._now = reports, journal, now
 
     async def observe(self, key: Key) -> Observed | None:
         """Everything about an object as the caches have it now; None if it does not exist."""
@@ -48,7 +50,7 @@ class Observer:
                 return None
         uid = str(manifest["metadata"]["uid"])
         return Observed(
-            object=manifest,
+            object=self._journal.overlaid(manifest),
             now=self._now(),
             platform=self._platform(),
             children=store.children(uid),

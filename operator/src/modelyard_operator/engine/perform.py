@@ -13,6 +13,7 @@ from modelyard_operator.engine import children, drift
 from modelyard_operator.engine.cache import Cache, key_of
 from modelyard_operator.engine.children import Children, Step
 from modelyard_operator.engine.doubts import Doubts
+from modelyard_operator.engine.journal import Journal
 from modelyard_operator.engine.purge import Purger
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import NotFoundError
@@ -43,8 +44,11 @@ class Result:
 class Performer:
     """Writes to the cluster; everything else of the engine only reads."""
 
-    def __init__(self, client: Client, cache: Cache, recorder: Recorder, purger: Purger) -> None:
+    def __init__(
+        self, client: Client, cache: Cache, recorder: Recorder, purger: Purger, journal: Journal
+    ) -> None:
         self._client, self._cache, self._recorder, self._purger = client, cache, recorder, purger
+        self._journal = journal
         self._doubts = Doubts()
         self._children = Children(client, cache, self._doubts)
 
@@ -58,7 +62,8 @@ class Performer:
             children.NameTakenError: a child's name belongs to somebody else.
         """
         object_ = await self._finalizer(plan, observed.object)
-        if plan.status_first:
+        recorded = await self._record(plan, object_)
+        if plan.status_first and not recorded:
             object_ = await self._status(plan.status, object_)
         steps = await _together(
             partial(self._children.delete, ref, plan.grace_seconds) for ref in plan.delete
@@ -72,7 +77,8 @@ class Performer:
         if plan.delete_self:
             await self._delete_self(object_)
         self._say(plan.events, observed.object)
-        changed = Step.CHANGED in steps or object_ is not observed.object
+        await self._journal.tidy()
+        changed = recorded or Step.CHANGED in steps or object_ is not observed.object
         return Result(changed, _soonest(plan.requeue_after, WAIT_SECONDS if waiting else None))
 
     def _make(self, plan: Plan, observed: Observed) -> list[Call]:
@@ -93,6 +99,7 @@ class Performer:
     def forget(self, key: Key) -> None:
         """An object is gone."""
         self._doubts.forget(key)
+        self._journal.forget(key)
 
     async def write_status(self, status: Manifest, events: Sequence[Event], object_: Manifest) -> None:
         """Status and events alone: what the engine itself has to say about an object."""
@@ -124,14 +131,20 @@ class Performer:
         finalizers = [*others, naming.FINALIZER] if wanted else others
         return await self._patch({"metadata": {"finalizers": finalizers}}, object_)
 
+    async def _record(self, plan: Plan, object_: Manifest) -> bool:
+        """Put the status on record where that is allowed and pays; whether it is."""
+        if not (plan.status_later and plan.status is not None and self._journal.takes(object_)):
+            return False
+        return await self._journal.record(object_, plan.status)
+
     async def _status(self, status: Manifest | None, object_: Manifest) -> Manifest:
         """Write what differs; the resource version makes sure that nobody decided anything else meanwhile."""
         if status is None:
             return object_
-        patch = drift.merge_patch(object_.get("status") or {}, status)
-        if not patch:
-            return object_
-        return await self._patch({"status": patch}, object_, subresource="status")
+        patch = drift.merge_patch(self._journal.written(object_), status)
+        found = await self._patch({"status": patch}, object_, subresource="status") if patch else object_
+        self._journal.settle(str(object_["metadata"]["uid"]))
+        return found
 
     async def _patch(self, patch: Manifest, object_: Manifest, subresource: str | None = None) -> Manifest:
         before = str(object_["metadata"]["resourceVersion"])

@@ -5,7 +5,8 @@ with thousands of due objects delays another's by one object a turn, not by thou
 the API server with its requests, in which the other's would then stand in line: while others have work
 too, a namespace has no more than an eighth of the workers. Within a namespace what has never been
 worked on comes before what has: a job that was just created starts before others' progress is written
-down, but no more than ``NEW_IN_A_ROW`` times in a row.
+down. Once what has been worked on waits for longer than ``KNOWN_WAIT_SECONDS``, new objects come no more
+than ``NEW_IN_A_ROW`` times in a row.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 NEW_IN_A_ROW = 7
+KNOWN_WAIT_SECONDS = 5.0
+"""A burst has its pods by then: until its end they are all that is worth a request."""
 COMPANY_SECONDS = 5.0
 """A namespace counts as one that has work for this long after its last object was given out."""
 
@@ -75,8 +78,9 @@ class _Line:
     def __len__(self) -> int:
         return len(self.new) + len(self.known)
 
-    def pop(self) -> Key:
-        if self.new and (self.row < NEW_IN_A_ROW or not self.known):
+    def pop(self, *, patient: bool) -> Key:
+        """The next; ``patient``: what is known can wait."""
+        if self.new and (patient or self.row < NEW_IN_A_ROW or not self.known):
             self.row += 1
             return self.new.popleft()
         self.row = 0
@@ -143,7 +147,7 @@ class WorkQueue:
         if namespace is None:
             return None
         line = self._due[namespace]
-        key = line.pop()
+        key = line.pop(patient=self._patient(line))
         self._known.add(key)
         if line:
             self._turns.append(namespace)
@@ -235,6 +239,11 @@ class WorkQueue:
                 return namespace
             self._turns.append(namespace)
         return None
+
+    def _patient(self, line: _Line) -> bool:
+        """Whether nothing known of a namespace has waited for long."""
+        since = self._due_since[line.known[0]] if line.known else self._clock()
+        return self._clock() - since < KNOWN_WAIT_SECONDS
 
     def _company(self, namespace: str) -> bool:
         """Whether another namespace has work, or had some a moment ago."""

@@ -40,6 +40,7 @@ JOB = Resource("batch/v1", "Job", "jobs")
 APPS_DEPLOYMENT = Resource("apps/v1", "Deployment", "deployments")
 DISRUPTION_BUDGET = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 ENDPOINT_SLICE = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
+CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps")
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 EVENT = Resource("events.k8s.io/v1", "Event", "events")
 TOKEN_REVIEW = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews", namespaced=False)
@@ -57,7 +58,7 @@ _OTHERS = (
 
 _TABLE = {
     (found.api_version, found.kind): found
-    for found in (*OWN, *CHILDREN, INFERENCE_SERVICE, LEASE, EVENT, TOKEN_REVIEW, *_OTHERS)
+    for found in (*OWN, *CHILDREN, INFERENCE_SERVICE, CONFIG_MAP, LEASE, EVENT, TOKEN_REVIEW, *_OTHERS)
 }
 
 

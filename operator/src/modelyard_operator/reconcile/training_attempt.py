@@ -49,6 +49,7 @@ def begin(state: State, inputs: Inputs) -> Plan:
         finalizer=state.keeps_finalizer,
         status=status,
         status_first=True,
+        status_later=True,
         delete=[*state.deletions(state.pods), *state.former_keys()],
         create=training_pods.worker_pods(
             begun.observed,

@@ -12,11 +12,13 @@ from modelyard_algorithms.contract.report import Report
 from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.engine.cache import Cache
+from modelyard_operator.engine.journal import Journal
 from modelyard_operator.engine.loop import Engine
 from modelyard_operator.engine.observe import Observer
 from modelyard_operator.engine.perform import Performer
 from modelyard_operator.engine.purge import Purger
 from modelyard_operator.engine.references import References
+from modelyard_operator.kube import resources
 from modelyard_operator.kube.events import Recorder
 from modelyard_operator.kube.queue import Backoff, Key, WorkQueue
 from modelyard_operator.kube.store import Store
@@ -53,12 +55,22 @@ class Bench:
         recorder = Recorder(self.api, "test")
         recorder.record = lambda about, event: self.said.append(event)  # type: ignore[method-assign]
         self.purger = Purger(self, self.queue.add)
-        self.performer = Performer(self.api, self.cache, recorder, self.purger)
+        self.crowded = False
+        self.journal = Journal(
+            self.api,
+            self.cache,
+            namespace=PLATFORM.namespace,
+            kinds=[kind for kind in resources.OWN if kind.kind == "TrainingJob"],
+            watched=None,
+            crowded=lambda: self.crowded,
+        )
+        self.performer = Performer(self.api, self.cache, recorder, self.purger, self.journal)
         observer = Observer(
             self.cache,
             References(self.cache.store, self.api),
             lambda: PLATFORM,
             self,
+            self.journal,
             lambda: datetime(2026, 1, 1, tzinfo=UTC),
         )
         self.engine = Engine(

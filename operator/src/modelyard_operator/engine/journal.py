@@ -1,0 +1,315 @@
+"""Statuses that are on record before they are written: group commit for a burst.
+
+The status that begins an attempt must outlive every crash before the attempt's pods are made, and it is
+the dearest request of all (docs/scale.md). Where many objects wait for their turn, one ConfigMap records
+what those begin with that have theirs at the same time; the status of each is written by the look that
+follows. Until then decisions see the recorded one.
+
+A record holds for as long as the object's status is the one that the decision was made on: whoever
+writes the status has gone on from there. So a record that arrives late, or is found again, undoes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import orjson
+
+from modelyard_operator import naming
+from modelyard_operator.engine import children
+from modelyard_operator.engine.cache import Cache, key_of, ref_of
+from modelyard_operator.kube import resources
+from modelyard_operator.kube.client import Client
+from modelyard_operator.kube.errors import ApiError, NotFoundError, UnavailableError
+from modelyard_operator.kube.queue import Key
+from modelyard_operator.kube.resources import Resource
+from modelyard_operator.kube.store import number, version_of
+from modelyard_operator.plan import Manifest, Ref, fingerprint
+
+log = logging.getLogger(__name__)
+
+BATCH = 64
+"""Records of one ConfigMap: some 100 KB of the 1 MiB that it may have."""
+CROWD = 8
+"""So many due objects are a burst. With fewer a status costs no more than its record, and comes sooner."""
+CONTENT = "records"
+FIRST_RETRY, LONGEST_RETRY = 0.5, 10.0
+
+
+class Record(NamedTuple):
+    """A status to be: of which object, and decided on which status."""
+
+    key: Key
+    uid: str
+    base: str
+    """Digest of the status that the decision was made on."""
+    status: Manifest
+
+
+@dataclass(slots=True)
+class _Open:
+    """A record that is not settled yet."""
+
+    record: Record
+    page: str
+    """Name of its ConfigMap."""
+    written: Manifest
+    """The status as the API server has it."""
+
+
+class Journal:
+    """See the module. It is ``open`` while this replica leads."""
+
+    def __init__(
+        self,
+        client: Client,
+        cache: Cache,
+        *,
+        namespace: str,
+        kinds: Iterable[Resource],
+        watched: str | None,
+        crowded: Callable[[], bool],
+        token: Callable[[], str] = lambda: secrets.token_hex(5),
+    ) -> None:
+        """``kinds`` whose statuses are recorded, in ``watched`` or all namespaces, in a ConfigMap in
+        ``namespace``; ``crowded`` says whether that pays just now."""
+        self._client, self._cache, self._namespace = client, cache, namespace
+        self._kinds, self._watched, self._crowded, self._token = tuple(kinds), watched, crowded, token
+        self.is_open = False
+        self._since: dict[str, int] = {}
+        self._records: dict[str, _Open] = {}
+        self._pages: dict[str, set[str]] = {}
+        self._settled_pages: set[str] = set()
+        self._doubtful: set[str] = set()
+        self._line: list[tuple[Record, Manifest, asyncio.Future[bool]]] = []
+        self._writing = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Read what was recorded and not written by whoever led before; tries until it can be read."""
+        delay = FIRST_RETRY
+        while not self.is_open:
+            try:
+                await self._read()
+                self.is_open = True
+            except ApiError as error:
+                log.warning("the journal cannot be read yet: %s", error)
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, LONGEST_RETRY)
+
+    def close(self) -> None:
+        """Another replica leads: what is on record is for it to write."""
+        self.is_open = False
+        for forgotten in (self._since, self._records, self._pages, self._settled_pages, self._doubtful):
+            forgotten.clear()
+
+    def takes(self, object_: Manifest) -> bool:
+        """Whether this object's status may be recorded here, instead of written.
+
+        A status is written on condition that nobody has written one meanwhile; a record is not. So the
+        cache must know the object as it was, or became, after the last leader's last write.
+        """
+        since = self._since.get(object_["kind"], -1)
+        known = 0 <= since < version_of(object_)
+        return known and object_["metadata"]["uid"] not in self._doubtful and self._crowded()
+
+    async def record(self, object_: Manifest, status: Manifest) -> bool:
+        """Put a status on record, together with those that wait for the same.
+
+        Returns:
+            False if the API server has refused it: it must be written.
+
+        Raises:
+            UnavailableError: it cannot be told whether it is on record; the next time it must be written.
+        """
+        written = dict(object_.get("status") or {})
+        uid = str(object_["metadata"]["uid"])
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        place = (Record(key_of(object_), uid, digest(written), status), written, answer)
+        self._line.append(place)
+        try:
+            async with self._writing:
+                while not answer.done():
+                    await self._write_page()
+        finally:
+            if place in self._line:
+                self._line.remove(place)
+        return answer.result()
+
+    def overlaid(self, manifest: Manifest) -> Manifest:
+        """The object with the status that is on record for it, if there is one."""
+        found = self._records.get(str(manifest["metadata"]["uid"]))
+        if found is None:
+            return manifest
+        written = manifest.get("status") or {}
+        if digest(written) != found.record.base:
+            self.settle(found.record.uid)
+            return manifest
+        return dict(manifest) | {"status": orjson.loads(orjson.dumps(found.record.status))}
+
+    def written(self, object_: Manifest) -> Manifest:
+        """The object's status as the API server has it, whatever is on record."""
+        found = self._records.get(str(object_["metadata"]["uid"]))
+        return dict(object_.get("status") or {}) if found is None else found.written
+
+    def settle(self, uid: str) -> None:
+        """The object's status has been written."""
+        self._doubtful.discard(uid)
+        found = self._records.pop(uid, None)
+        if found is None:
+            return
+        left = self._pages[found.page]
+        left.discard(uid)
+        if not left:
+            del self._pages[found.page]
+            self._settled_pages.add(found.page)
+
+    def forget(self, key: Key) -> None:
+        """An object of this name is gone; there may be another one by now."""
+        entry = self._cache.store.entry(ref_of(key))
+        for uid in [u for u, found in self._records.items() if found.record.key == key]:
+            if entry is None or entry.uid != uid:
+                self.settle(uid)
+
+    async def tidy(self) -> None:
+        """Delete what holds no record any more.
+
+        Raises:
+            ApiError: not this time.
+        """
+        while self._settled_pages:
+            page = self._settled_pages.pop()
+            try:
+                await children.delete(self._client, self._ref(page))
+            except BaseException:
+                self._settled_pages.add(page)
+                raise
+
+    async def _write_page(self) -> None:
+        batch, self._line = self._line[:BATCH], self._line[BATCH:]
+        page = f"{naming.JOURNAL_PREFIX}{self._token()}"
+        try:
+            recorded = await self._create(page, [record for record, _, _ in batch])
+        except BaseException as error:
+            self._doubtful |= {record.uid for record, _, _ in batch}
+            self._give_up(batch, error)
+            raise
+        for record, written, answer in batch:
+            if recorded:
+                self._open(record, page, written)
+            if not answer.done():
+                answer.set_result(recorded)
+
+    def _give_up(
+        self, batch: list[tuple[Record, Manifest, asyncio.Future[bool]]], error: BaseException
+    ) -> None:
+        """Whoever waits for this page gets the error, but a cancellation is its writer's alone."""
+        passed_on = (
+            error
+            if isinstance(error, Exception)
+            else UnavailableError("the record of this status was cut off")
+        )
+        for _, _, answer in batch:
+            if not answer.done():
+                answer.set_exception(passed_on)
+                answer.exception()  # One that nobody waits for any more is no error of its own.
+
+    async def _create(self, page: str, records: list[Record]) -> bool:
+        manifest: Manifest = {
+            "apiVersion": resources.CONFIG_MAP.api_version,
+            "kind": resources.CONFIG_MAP.kind,
+            "metadata": {
+                "name": page,
+                "namespace": self._namespace,
+                "labels": {naming.MANAGED_BY: naming.MANAGER, naming.JOURNAL_LABEL: ""},
+            },
+            "immutable": True,
+            "data": {CONTENT: orjson.dumps([_entry(record) for record in records]).decode()},
+        }
+        try:
+            await self._client.create(manifest)
+        except UnavailableError:
+            raise
+        except ApiError as error:
+            if error.status in {401, 403, 404, 422}:
+                log.warning("statuses cannot be recorded, and are written one by one: %s", error)
+                self._since.clear()
+            return False
+        return True
+
+    async def _read(self) -> None:
+        self.close()
+        found: list[Manifest] = []
+        pages = self._client.pages(
+            resources.CONFIG_MAP, namespace=self._namespace, selector=naming.JOURNAL_LABEL
+        )
+        async for part in pages:
+            found += part.items
+        for item in sorted(found, key=version_of):
+            page = str(item["metadata"]["name"])
+            self._settled_pages.add(page)
+            for record in parse(item):
+                # The younger page has the last word.
+                self._open(record, page, {})
+        for opened in list(self._records.values()):
+            await self._verify(opened)
+        for kind in self._kinds:
+            async for part in self._client.pages(kind, namespace=self._watched, limit=1, metadata_only=True):
+                self._since[kind.kind] = number(part.resource_version)
+                break
+        await self.tidy()
+
+    async def _verify(self, opened: _Open) -> None:
+        """Keep a record only if its object still has the status that it was decided on. That the cache has
+        another one says nothing: it may be behind."""
+        record = opened.record
+        manifest = self._cache.store.get(ref_of(record.key))
+        if manifest is None or not _holds(record, manifest):
+            try:
+                manifest = await self._client.get(ref_of(record.key))
+            except NotFoundError:
+                manifest = None
+            else:
+                self._cache.wrote(manifest)
+        if manifest is None or not _holds(record, manifest):
+            self.settle(record.uid)
+        else:
+            opened.written = manifest.get("status") or {}
+
+    def _open(self, record: Record, page: str, written: Manifest) -> None:
+        self.settle(record.uid)
+        self._records[record.uid] = _Open(record, page, written)
+        self._pages.setdefault(page, set()).add(record.uid)
+        self._settled_pages.discard(page)
+
+    def _ref(self, page: str) -> Ref:
+        return Ref(resources.CONFIG_MAP.api_version, resources.CONFIG_MAP.kind, self._namespace, page)
+
+
+def digest(status: Manifest) -> str:
+    return fingerprint(status)[:16]
+
+
+def _entry(record: Record) -> Manifest:
+    return record._asdict() | {"key": list(record.key)}
+
+
+def parse(item: Manifest) -> list[Record]:
+    """The records of one ConfigMap; none where somebody has put something else into it."""
+    try:
+        return [
+            Record(Key(*found["key"]), str(found["uid"]), str(found["base"]), dict(found["status"]))
+            for found in orjson.loads(item["data"][CONTENT])
+        ]
+    except (KeyError, TypeError, ValueError):
+        log.warning("ConfigMap %s holds no records", item["metadata"]["name"])
+        return []
+
+
+def _holds(record: Record, manifest: Manifest) -> bool:
+    same = manifest["metadata"]["uid"] == record.uid
+    return same and digest(manifest.get("status") or {}) == record.base
