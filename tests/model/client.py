@@ -71,7 +71,8 @@ class Wire:
 
     async def awake(self) -> None:
         """Wait until the process goes on."""
-        while (left := self.hangs_until - asyncio.get_running_loop().time()) > 0:
+        left = self.hangs_until - asyncio.get_running_loop().time()
+        if left > 0:
             await asyncio.sleep(left)
 
     def meets(self, verb: str) -> str | None:

@@ -32,6 +32,8 @@ class Life:
     fingerprints: dict[int, str] = field(default_factory=dict)
     tasks: dict[int, Manifest] = field(default_factory=dict)
     """attempt -> the task of its pods."""
+    records: dict[int, list[Manifest]] = field(default_factory=dict)
+    """attempt -> the statuses that were on record for it, before they were written."""
     limit: int = 0
     """The largest backoffLimit that it ever had."""
     end: Manifest | None = None
@@ -131,6 +133,10 @@ class History:
             sentence = check(self, change)
             if sentence is not None:
                 self.broken.append(f"{check.__name__} at {change.at:.3f} by {change.actor}: {sentence}")
+        if is_journal(item) and change.before is None:
+            for record in parse(item):
+                found = self.life(record.uid).records
+                found.setdefault(record.status.get("attempt", 0), []).append(record.status)
         if is_new_pod(change) and "attempt" in (task := task_of(item)):
             self.life(owner_of(item)).tasks.setdefault(task["attempt"], task)
 

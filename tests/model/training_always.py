@@ -52,6 +52,23 @@ def attempt_numbers_only_grow(history: History, change: Change) -> str | None:
     return None if after in {before, before + 1} else f"attempt {before} became {after}"
 
 
+def no_number_is_used_twice(history: History, change: Change) -> str | None:
+    """An attempt that comes into the status has had no pods yet, unless it was on record as it is now."""
+    if not is_job(change) or change.after is None or change.before is None:
+        return None
+    before, after = status_of(change.before).get("attempt", 0), status_of(change.after)
+    life, attempt = history.life(change.after["metadata"]["uid"]), after.get("attempt", 0)
+    if attempt == before or attempt not in life.tasks:
+        return None
+    same = ("attemptSpec", "datasetVersions", "fingerprint")
+    if any(
+        all(found.get(key) == after.get(key, found.get(key)) for key in same)
+        for found in life.records.get(attempt, [])
+    ):
+        return None
+    return f"attempt {attempt} has had pods before"
+
+
 def a_record_begins_the_next_attempt(history: History, change: Change) -> str | None:
     """A status that is on record and holds is one attempt ahead of the written one, never more or none."""
     if not is_journal(change.object) or change.before is not None:
@@ -63,6 +80,8 @@ def a_record_begins_the_next_attempt(history: History, change: Change) -> str | 
         before, after = status_of(job).get("attempt", 0), record.status.get("attempt")
         if after != before + 1:
             return f"attempt {after} is on record after {before}"
+        if after in history.life(record.uid).tasks:
+            return f"attempt {after}, which has had pods, is on record again"
         if status_of(job).get("phase") in {*TERMINAL, "Starting", "Running"}:
             return f"attempt {after} is on record in {status_of(job)['phase']}"
     return None
@@ -168,6 +187,7 @@ def failures_stay_within_the_limit(history: History, change: Change) -> str | No
 ALWAYS: list[Check] = [
     one_attempt_lives,
     attempt_numbers_only_grow,
+    no_number_is_used_twice,
     a_record_begins_the_next_attempt,
     an_attempt_begins_once,
     pods_belong_to_the_attempt_under_way,

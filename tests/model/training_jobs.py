@@ -11,6 +11,7 @@ from modelyard_algorithms.contract.report import Report
 from modelyard_operator import naming
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.plan import Ref, timestamp
+from tests.model.client import Trouble
 from tests.model.history import status_of
 from tests.model.kubelet import ENDS, NODES
 from tests.model.machine import Machine, moments, pods, present
@@ -51,9 +52,13 @@ class TrainingJobs(Machine):
     def __init__(self) -> None:
         super().__init__(World(self.replicas))
 
-    @initialize(spec=st.sampled_from(EDITS), workers=st.integers(1, 2))
-    def begin(self, spec: dict[str, Any], workers: int) -> None:
+    @initialize(
+        spec=st.sampled_from(EDITS), workers=st.integers(1, 2), seconds=st.sampled_from([0.0, 0.3, 30.0])
+    )
+    def begin(self, spec: dict[str, Any], workers: int, seconds: float = 0.0) -> None:
+        """The job is there before an operator leads, or comes to one that does."""
         self.world.set_dataset("d", "1")
+        self.world.pass_time(seconds)
         self.world.create("TrainingJob", "a", job_spec(workers=workers) | present(spec))
         self.world.pass_time(0.3)
 
@@ -61,11 +66,29 @@ class TrainingJobs(Machine):
     @rule(name=jobs, spec=st.sampled_from(EDITS))
     def somebody_creates_a_job(self, name: str, spec: dict[str, Any]) -> None:
         if self.world.find("TrainingJob", name) is None:
-            self.world.create("TrainingJob", name, job_spec() | present(spec))
+            self._begin_or_edit(name, spec)
 
     @rule(name=jobs, spec=st.sampled_from(EDITS))
     def somebody_edits(self, name: str, spec: dict[str, Any]) -> None:
         self.world.edit("TrainingJob", name, **spec)
+
+    @rule(
+        name=jobs,
+        spec=st.sampled_from(EDITS),
+        what=st.sampled_from(["crash", "crash-after", "lost", "500"]),
+        after=st.integers(0, 4),
+        seconds=moments,
+    )
+    def an_attempt_begins_badly(
+        self, name: str, spec: dict[str, Any], what: str, after: int, seconds: float
+    ) -> None:
+        """In a burst, one of its first requests meets trouble."""
+        replica = self._replica()
+        replica.crowded = True
+        replica.wire.troubles.append(Trouble(what, after))
+        self._begin_or_edit(name, spec)
+        self.world.pass_time(seconds)
+        self.world.revive()
 
     @rule(name=jobs)
     def somebody_deletes_the_job(self, name: str) -> None:
@@ -146,11 +169,41 @@ class TrainingJobs(Machine):
         board = self._replica().board
         self.world.within(lambda: board.post(Key("TrainingJob", NAMESPACE, name), report))
 
+    def _begin_or_edit(self, name: str, spec: dict[str, Any]) -> None:
+        if self.world.find("TrainingJob", name) is None:
+            self.world.create("TrainingJob", name, job_spec() | present(spec))
+        else:
+            self.world.edit("TrainingJob", name, **spec)
+
 
 class TwoReplicas(TrainingJobs):
     """The same with an election."""
 
     replicas = 2
+
+    @rule(
+        seconds=st.sampled_from([5.0, 14.0, 30.0]),
+        name=jobs,
+        spec=st.sampled_from(EDITS),
+        how=st.sampled_from([None, *sorted(ENDS)]),
+    )
+    def a_standby_that_is_behind_takes_over(
+        self, seconds: float, name: str, spec: dict[str, Any], how: str | None
+    ) -> None:
+        """What the leader did last the next one does not see yet."""
+        for replica in self.world.replicas:
+            if replica is not self._replica():
+                replica.wire.lag |= {"TrainingJob": seconds, "Pod": seconds}
+        self._begin_or_edit(name, spec)
+        self.world.pass_time(0.3)
+        self.world.works()
+        if how is not None:
+            for pod in self.world.kubelet.pods():
+                self.world.kubelet.end(pod, *ENDS[how])
+        self.world.pass_time(0.3)
+        self._replica().die()
+        self.world.pass_time(40.0)
+        self.world.revive()
 
     @rule(seconds=st.sampled_from([1.0, 4.0, 9.0]))
     def a_replica_hangs(self, seconds: float) -> None:
