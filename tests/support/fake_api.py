@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from modelyard_operator.kube.client import ABSENT, Client
+from modelyard_operator.kube.client import ABSENT, Client, Page
 from modelyard_operator.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
+from modelyard_operator.kube.resources import Resource
 from modelyard_operator.plan import Manifest, Ref
 
 Address = tuple[str, str, str, str]
@@ -122,6 +123,26 @@ class FakeApi(Client):
             return copy.deepcopy(found)
         del self.objects[_address(ref)]
         return None
+
+    async def pages(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        selector: str | None = None,
+        limit: int = 0,
+        metadata_only: bool = False,
+    ) -> AsyncGenerator[Page, None]:
+        """One page; ``selector`` is a label that must be there."""
+        self._begin(f"list {resource.kind}")
+        items = [
+            copy.deepcopy(found)
+            for (api, kind, within, _), found in self.objects.items()
+            if (api, kind) == (resource.api_version, resource.kind)
+            and namespace in {None, within}
+            and (selector is None or selector in found["metadata"].get("labels", {}))
+        ]
+        yield Page(items, str(self._version), last=True)
 
     def _begin(self, request: str) -> None:
         self.requests.append(request)

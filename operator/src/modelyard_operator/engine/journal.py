@@ -25,7 +25,7 @@ from modelyard_operator.engine import children
 from modelyard_operator.engine.cache import Cache, key_of, ref_of
 from modelyard_operator.kube import resources
 from modelyard_operator.kube.client import Client
-from modelyard_operator.kube.errors import ApiError, NotFoundError, UnavailableError
+from modelyard_operator.kube.errors import ApiError, ForbiddenError, NotFoundError, UnavailableError
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.kube.resources import Resource
 from modelyard_operator.kube.store import number, version_of
@@ -38,6 +38,8 @@ BATCH = 64
 CROWD = 8
 """So many due objects are a burst. With fewer a status costs no more than its record, and comes sooner."""
 CONTENT = "records"
+PARALLEL = 32
+"""Objects that are read at the same time when the journal is opened."""
 FIRST_RETRY, LONGEST_RETRY = 0.5, 10.0
 
 
@@ -95,6 +97,10 @@ class Journal:
         while not self.is_open:
             try:
                 await self._read()
+                self.is_open = True
+            except ForbiddenError as error:
+                log.warning("no journal, every status is written by itself: %s", error)
+                self.close()
                 self.is_open = True
             except ApiError as error:
                 log.warning("the journal cannot be read yet: %s", error)
@@ -255,8 +261,9 @@ class Journal:
             for record in parse(item):
                 # The younger page has the last word.
                 self._open(record, page, {})
-        for opened in list(self._records.values()):
-            await self._verify(opened)
+        opened = list(self._records.values())
+        for first in range(0, len(opened), PARALLEL):
+            await asyncio.gather(*map(self._verify, opened[first : first + PARALLEL]))
         for kind in self._kinds:
             async for part in self._client.pages(kind, namespace=self._watched, limit=1, metadata_only=True):
                 self._since[kind.kind] = number(part.resource_version)
@@ -264,21 +271,19 @@ class Journal:
         await self.tidy()
 
     async def _verify(self, opened: _Open) -> None:
-        """Keep a record only if its object still has the status that it was decided on. That the cache has
-        another one says nothing: it may be behind."""
+        """Keep a record only if its object still has the status that it was decided on. What the cache has
+        says nothing: it may be behind."""
         record = opened.record
-        manifest = self._cache.store.get(ref_of(record.key))
-        if manifest is None or not _holds(record, manifest):
-            try:
-                manifest = await self._client.get(ref_of(record.key))
-            except NotFoundError:
-                manifest = None
-            else:
-                self._cache.wrote(manifest)
-        if manifest is None or not _holds(record, manifest):
+        try:
+            manifest = await self._client.get(ref_of(record.key))
+        except NotFoundError:
             self.settle(record.uid)
-        else:
+            return
+        self._cache.wrote(manifest)
+        if _holds(record, manifest):
             opened.written = manifest.get("status") or {}
+        else:
+            self.settle(record.uid)
 
     def _open(self, record: Record, page: str, written: Manifest) -> None:
         self.settle(record.uid)
