@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ class Request:
     resource: str
     namespace: str
     code: int
+    at: float
+    """When it was answered (monotonic seconds)."""
 
     @property
     def what(self) -> str:
@@ -50,16 +54,18 @@ class Audit:
     def _read(self) -> Iterator[Request]:
         if not self._log.exists():
             return
+        offset = time.monotonic() - time.time()
         with self._log.open("rb") as log:
             log.seek(self._offset)
             for line in log:
                 if not line.endswith(b"\n"):
                     break
                 self._offset += len(line)
-                yield _request(orjson.loads(line))
+                yield _request(orjson.loads(line), offset)
 
 
-def _request(event: dict[str, Any]) -> Request:
+def _request(event: dict[str, Any], offset: float) -> Request:
+    """``offset``: what the monotonic clock is ahead of the wall clock, by which the API server logs."""
     about = event.get("objectRef") or {}
     resource = about.get("resource", "")
     if about.get("subresource"):
@@ -70,6 +76,7 @@ def _request(event: dict[str, Any]) -> Request:
         resource=resource or event["requestURI"].partition("?")[0],
         namespace=about.get("namespace", ""),
         code=(event.get("responseStatus") or {}).get("code", 0),
+        at=datetime.fromisoformat(event["stageTimestamp"]).timestamp() + offset,
     )
 
 
@@ -87,6 +94,15 @@ class Count:
     @property
     def total(self) -> int:
         return self.for_jobs.total()
+
+
+def pods_made(requests: list[Request], namespace: str) -> list[float]:
+    """When each pod of a namespace had been created (monotonic seconds), in that order."""
+    return sorted(
+        found.at
+        for found in requests
+        if found.what == "create pods" and found.namespace == namespace and found.code == 201
+    )
 
 
 def count(requests: list[Request], namespaces: Set[str]) -> Count:

@@ -7,14 +7,14 @@ import signal
 import time
 from typing import Any
 
-from bench.control_plane import nodes
+from bench.control_plane import audit, nodes
 from bench.control_plane.figures import curve, spread
 from bench.control_plane.loads import CUT_OFF_SECONDS
 from bench.control_plane.settings import Settings
 from bench.control_plane.stage import LOAD, NOISY, Stage, prepared, say
 from bench.control_plane.subjects import OURS
 from bench.control_plane.subjects.base import Subject
-from bench.control_plane.timeline import Job
+from bench.control_plane.timeline import PODS, Job
 
 SINGLE = 3
 PATIENCE = 300.0
@@ -81,18 +81,23 @@ async def burst(stage: Stage, number: int) -> Found:
     jobs = stage.timeline.of(sent.names)
     with_pods = [job.has_pods for job in jobs]
     done = [job.done for job in jobs]
-    pods_seconds = _last(with_pods, sent.begin)
+    await asyncio.sleep(SETTLE_SECONDS)
+    taken = await stage.audit.take()
+    made = audit.pods_made(taken, LOAD)
+    # A watch tells of the last pod some time after it was made, and later the busier the API server is.
+    pods_seconds = round(made[-1] - sent.begin, 3) if len(made) == PODS * count else None
     found = {
         "jobs": count,
         "accepted_seconds": round(sent.end - sent.begin, 3),
         "pods_seconds": pods_seconds,
+        "pods_seen_seconds": _last(with_pods, sent.begin),
         "jobs_per_second": None if pods_seconds is None else round(count / pods_seconds, 1),
         "bound_seconds": _last([max(job.bound.values(), default=None) for job in jobs], sent.begin),
         "pods_ended_seconds": _last([job.pods_ended for job in jobs], sent.begin),
         "all_done_seconds": _last(done, sent.begin),
         **_times(jobs),
         "costs": costs,
-        "requests": await _after(stage, count),
+        "requests": stage.share(taken, count),
         "memory": memory,
         "curves": {
             "pods": curve(with_pods, sent.begin),

@@ -18,8 +18,9 @@ SCRATCH = Path("build/bench")
 METHOD = [
     "Each operator has a fresh control plane: etcd, kube-apiserver, kube-controller-manager and "
     "kube-scheduler of one version with default client limits; kwok plays nodes and pods.",
-    "All times are from the watches of one observer process, by one monotonic clock; a burst begins "
-    "before its first request is sent.",
+    "When a burst's last pod was made is from the API server's audit log: a watch tells of it up to seconds "
+    "later on a full machine (pods_seen_seconds). All other times are from the watches of one observer "
+    "process, by one monotonic clock; a burst begins before its first request is sent.",
     "Our bursts are sent three times and the medians count, because the machine is shared; peers' once, "
     "because their own client limits hold them at the same figure in every run.",
     "Requests are counted from the API server's audit log by identity, in the namespaces of the jobs; "

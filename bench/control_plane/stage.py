@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from bench.control_plane import audit, machine, nodes, plane
-from bench.control_plane.audit import Audit
+from bench.control_plane.audit import Audit, Request
 from bench.control_plane.client import Client
 from bench.control_plane.loads import Load, Sent
 from bench.control_plane.plane import Plane
@@ -61,7 +61,11 @@ class Stage:
 
     async def requests(self, jobs: int) -> dict[str, Any]:
         """What the subject asked of the API server since the last time, for each of so many jobs."""
-        found = audit.count(await self.audit.take(), MEASURED)
+        return self.share(await self.audit.take(), jobs)
+
+    def share(self, taken: list[Request], jobs: int) -> dict[str, Any]:
+        """Requests, for each of so many jobs."""
+        found = audit.count(taken, MEASURED)
         share = {what: round(number / jobs, 3) for what, number in found.for_jobs.most_common()}
         return {
             "per_job": round(found.total / jobs, 3),
