@@ -11,7 +11,7 @@ from typing import Any
 from modelyard_algorithms.contract.environment import TASK_ENV
 from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
-from modelyard_operator.engine.journal import digest, parse
+from modelyard_operator.engine.records import digest, parse
 from modelyard_operator.kube.store import version_of
 from modelyard_operator.plan import Manifest
 from tests.model.apiserver import FINAL_POD_PHASES, ApiServer, Change, selects

@@ -7,7 +7,7 @@ One more is in ``history``: only the holder of the lease writes.
 
 from __future__ import annotations
 
-from modelyard_operator.engine.journal import digest, parse
+from modelyard_operator.engine.records import digest, parse
 from modelyard_operator.reconcile.training_state import LOST_AFTER_SECONDS
 from tests.model.apiserver import Change
 from tests.model.history import (

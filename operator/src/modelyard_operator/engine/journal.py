@@ -16,20 +16,20 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import orjson
 
 from modelyard_operator import naming
 from modelyard_operator.engine import children
 from modelyard_operator.engine.cache import Cache, key_of, ref_of
+from modelyard_operator.engine.records import Record, digest, holds, page_manifest, parse
 from modelyard_operator.kube import resources
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import ApiError, ForbiddenError, NotFoundError, UnavailableError
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.kube.resources import Resource
 from modelyard_operator.kube.store import number, version_of
-from modelyard_operator.plan import Manifest, Ref, fingerprint
+from modelyard_operator.plan import Manifest, Ref
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +37,9 @@ BATCH = 64
 """Records of one ConfigMap: some 100 KB of the 1 MiB that it may have."""
 CROWD = 8
 """So many due objects are a burst. With fewer a status costs no more than its record, and comes sooner."""
-CONTENT = "records"
 PARALLEL = 32
 """Objects that are read at the same time when the journal is opened."""
 FIRST_RETRY, LONGEST_RETRY = 0.5, 10.0
-
-
-class Record(NamedTuple):
-    """A status to be: of which object, and decided on which status."""
-
-    key: Key
-    uid: str
-    base: str
-    """Digest of the status that the decision was made on."""
-    status: Manifest
 
 
 @dataclass(slots=True)
@@ -225,17 +214,7 @@ class Journal:
                 answer.exception()  # One that nobody waits for any more is no error of its own.
 
     async def _create(self, page: str, records: list[Record]) -> bool:
-        manifest: Manifest = {
-            "apiVersion": resources.CONFIG_MAP.api_version,
-            "kind": resources.CONFIG_MAP.kind,
-            "metadata": {
-                "name": page,
-                "namespace": self._namespace,
-                "labels": {naming.MANAGED_BY: naming.MANAGER, naming.JOURNAL_LABEL: ""},
-            },
-            "immutable": True,
-            "data": {CONTENT: orjson.dumps([_entry(record) for record in records]).decode()},
-        }
+        manifest = page_manifest(page, self._namespace, records)
         try:
             await self._client.create(manifest)
         except UnavailableError:
@@ -280,7 +259,7 @@ class Journal:
             self.settle(record.uid)
             return
         self._cache.wrote(manifest)
-        if _holds(record, manifest):
+        if holds(record, manifest):
             opened.written = manifest.get("status") or {}
         else:
             self.settle(record.uid)
@@ -293,28 +272,3 @@ class Journal:
 
     def _ref(self, page: str) -> Ref:
         return Ref(resources.CONFIG_MAP.api_version, resources.CONFIG_MAP.kind, self._namespace, page)
-
-
-def digest(status: Manifest) -> str:
-    return fingerprint(status)[:16]
-
-
-def _entry(record: Record) -> Manifest:
-    return record._asdict() | {"key": list(record.key)}
-
-
-def parse(item: Manifest) -> list[Record]:
-    """The records of one ConfigMap; none where somebody has put something else into it."""
-    try:
-        return [
-            Record(Key(*found["key"]), str(found["uid"]), str(found["base"]), dict(found["status"]))
-            for found in orjson.loads(item["data"][CONTENT])
-        ]
-    except (KeyError, TypeError, ValueError):
-        log.warning("ConfigMap %s holds no records", item["metadata"]["name"])
-        return []
-
-
-def _holds(record: Record, manifest: Manifest) -> bool:
-    same = manifest["metadata"]["uid"] == record.uid
-    return same and digest(manifest.get("status") or {}) == record.base

@@ -6,8 +6,8 @@
        │            ▼  └──────┐ ▼
     Suspended ◄── (suspend)  Restarting
 
-An attempt's number is written to the status before its pods are created, so that no crash can use
-it twice; the next attempt begins only when every pod of the one before is gone.
+An attempt's number is in the status, or on record for it, before its pods are created, so that no crash
+can use it twice; the next attempt begins only when every pod of the one before is gone.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ import pytest
 
 from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
-from modelyard_operator.engine.journal import BATCH, CONTENT
+from modelyard_operator.engine.journal import BATCH
+from modelyard_operator.engine.records import CONTENT
 from modelyard_operator.kube.errors import ForbiddenError, ThrottledError, UnavailableError
 from modelyard_operator.plan import Manifest, Plan, Ref
 from tests.support.simulated import PLATFORM
