@@ -87,7 +87,7 @@ class Replica:
             else None
         )
         self.leadership: Leadership = self.elector or Alone()
-        writer = self.client.fenced(self.leadership.fence)
+        writer = self.client.fenced(self._fence)
         store, self.queue = Store(loop.time), WorkQueue(loop.time, workers=WORKERS)
         self.cache = Cache(store, controllers, self._notify, self._forget)
         self.board = Board(self._look, interval=2.0, clock=loop.time)
@@ -189,6 +189,10 @@ class Replica:
     async def _lead(self) -> None:
         await self.journal.open()
         self.engine.begin()
+
+    def _fence(self) -> None:
+        self.leadership.fence()
+        self.journal.fence()
 
     def _page(self) -> str:
         self._pages += 1

@@ -95,8 +95,9 @@ class Operator:
         self.bucket = Bucket(place, lambda: self.keeper.current.credentials)
         self.purger = Purger(self.bucket, self._notify)
         self.recorder = Recorder(writer, settings.identity)
+        looks = self.client.fenced(self._fence)
         self.journal = Journal(
-            writer,
+            looks,
             self.cache,
             namespace=self.namespace,
             kinds=[kind for kind in resources.OWN if kind.kind == TRAINING_JOB],
@@ -109,7 +110,7 @@ class Operator:
             cache=self.cache,
             queue=self.queue,
             observer=observer,
-            performer=Performer(writer, self.cache, self.recorder, self.purger, self.journal),
+            performer=Performer(looks, self.cache, self.recorder, self.purger, self.journal),
             leading=lambda: self.elector.leading and self.journal.is_open,
             workers=settings.workers,
         )
@@ -216,6 +217,11 @@ class Operator:
             log.warning("Secret of the object store: %s", error)
         await self.journal.open()
         self.engine.begin()
+
+    def _fence(self) -> None:
+        """Before each write of a look."""
+        self.elector.fence()
+        self.journal.fence()
 
     def _notify(self, key: Key) -> None:
         self.engine.notify(key)

@@ -14,7 +14,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import orjson
@@ -25,6 +27,7 @@ from modelyard_operator.engine.cache import Cache, key_of, ref_of
 from modelyard_operator.engine.records import Record, digest, holds, page_manifest, parse
 from modelyard_operator.kube import resources
 from modelyard_operator.kube.client import Client
+from modelyard_operator.kube.election import NotLeadingError
 from modelyard_operator.kube.errors import ApiError, ForbiddenError, NotFoundError, UnavailableError
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.kube.resources import Resource
@@ -40,6 +43,14 @@ CROWD = 8
 PARALLEL = 32
 """Objects that are read at the same time when the journal is opened."""
 FIRST_RETRY, LONGEST_RETRY = 0.5, 10.0
+REFUSALS = 3
+"""Without the right to list its pages there is no journal; an API server that has just started may not know
+the rights yet."""
+TIDY_SECONDS = 30.0
+"""A page that could not be deleted is tried again after this long: nothing depends on it."""
+
+_term: ContextVar[int | None] = ContextVar("term", default=None)
+"""In which time as a leader the present look has begun."""
 
 
 @dataclass(slots=True)
@@ -72,35 +83,59 @@ class Journal:
         self._client, self._cache, self._namespace = client, cache, namespace
         self._kinds, self._watched, self._crowded, self._token = tuple(kinds), watched, crowded, token
         self.is_open = False
+        self._terms = 0
+        self._tidy_after = 0.0
         self._since: dict[str, int] = {}
         self._records: dict[str, _Open] = {}
         self._pages: dict[str, set[str]] = {}
         self._settled_pages: set[str] = set()
-        self._doubtful: set[str] = set()
+        self._doubtful: dict[str, Key] = {}
         self._line: list[tuple[Record, Manifest, asyncio.Future[bool]]] = []
         self._writing = asyncio.Lock()
 
     async def open(self) -> None:
         """Read what was recorded and not written by whoever led before; tries until it can be read."""
-        delay = FIRST_RETRY
+        delay, refusals = FIRST_RETRY, 0
         while not self.is_open:
+            listed = False
             try:
-                await self._read()
-                self.is_open = True
-            except ForbiddenError as error:
-                log.warning("no journal, every status is written by itself: %s", error)
-                self.close()
+                pages = await self._list()
+                listed = True
+                await self._read(pages)
                 self.is_open = True
             except ApiError as error:
+                refusals += not listed and error.status == 403
+                if refusals >= REFUSALS:
+                    log.warning("no journal, every status is written by itself: %s", error)
+                    self.is_open = True
+                    return
                 log.warning("the journal cannot be read yet: %s", error)
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, LONGEST_RETRY)
 
     def close(self) -> None:
-        """Another replica leads: what is on record is for it to write."""
+        """This replica does not lead any more: what is on record is for the next to write, and what it has
+        decided until now is void, even if it leads again a moment later."""
         self.is_open = False
-        for forgotten in (self._since, self._records, self._pages, self._settled_pages, self._doubtful):
-            forgotten.clear()
+        self._terms += 1
+        self._clear()
+        line, self._line = self._line, []
+        self._give_up(line, NotLeadingError("this replica has ceased to lead"))
+
+    def note_term(self) -> None:
+        """A look begins: what it decides may be written as long as this replica leads without a break."""
+        _term.set(self._terms)
+
+    def fence(self) -> None:
+        """Right before each write of a look.
+
+        Raises:
+            NotLeadingError: the lead was lost since the look began, if only for a moment: the look may have
+                gone by a record that has been forgotten with it.
+        """
+        noted = _term.get()
+        if noted is not None and not (self.is_open and noted == self._terms):
+            raise NotLeadingError("the lead was lost since this was decided")
 
     def takes(self, object_: Manifest) -> bool:
         """Whether this object's status may be recorded here, instead of written.
@@ -152,8 +187,8 @@ class Journal:
         return dict(object_.get("status") or {}) if found is None else found.written
 
     def settle(self, uid: str) -> None:
-        """The object's status has been written."""
-        self._doubtful.discard(uid)
+        """The object's status has been written, or the object is gone."""
+        self._doubtful.pop(uid, None)
         found = self._records.pop(uid, None)
         if found is None:
             return
@@ -166,31 +201,35 @@ class Journal:
     def forget(self, key: Key) -> None:
         """An object of this name is gone; there may be another one by now."""
         entry = self._cache.store.entry(ref_of(key))
-        for uid in [u for u, found in self._records.items() if found.record.key == key]:
+        known = {uid: found.record.key for uid, found in self._records.items()} | self._doubtful
+        for uid in [uid for uid, its in known.items() if its == key]:
             if entry is None or entry.uid != uid:
                 self.settle(uid)
 
     async def tidy(self) -> None:
-        """Delete what holds no record any more.
-
-        Raises:
-            ApiError: not this time.
-        """
-        while self._settled_pages:
+        """Delete what holds no record any more. That it cannot be done is nobody's failure."""
+        while self._settled_pages and time.monotonic() >= self._tidy_after:
             page = self._settled_pages.pop()
             try:
                 await children.delete(self._client, self._ref(page))
-            except BaseException:
+            except BaseException as error:
                 self._settled_pages.add(page)
-                raise
+                if not isinstance(error, ApiError):
+                    raise
+                log.info("a page of the journal cannot be deleted now: %s", error)
+                self._tidy_after = time.monotonic() + TIDY_SECONDS
 
     async def _write_page(self) -> None:
         batch, self._line = self._line[:BATCH], self._line[BATCH:]
-        page = f"{naming.JOURNAL_PREFIX}{self._token()}"
+        page, term = f"{naming.JOURNAL_PREFIX}{self._token()}", self._terms
         try:
             recorded = await self._create(page, [record for record, _, _ in batch])
+            if term != self._terms:
+                raise NotLeadingError("the lead was lost while this was recorded")
         except BaseException as error:
-            self._doubtful |= {record.uid for record, _, _ in batch}
+            if term == self._terms:
+                self._doubtful |= {record.uid: record.key for record, _, _ in batch}
+                self._settled_pages.add(page)
             self._give_up(batch, error)
             raise
         for record, written, answer in batch:
@@ -226,14 +265,21 @@ class Journal:
             return False
         return True
 
-    async def _read(self) -> None:
-        self.close()
+    def _clear(self) -> None:
+        for forgotten in (self._since, self._records, self._pages, self._settled_pages, self._doubtful):
+            forgotten.clear()
+
+    async def _list(self) -> list[Manifest]:
         found: list[Manifest] = []
         pages = self._client.pages(
             resources.CONFIG_MAP, namespace=self._namespace, selector=naming.JOURNAL_LABEL
         )
         async for part in pages:
             found += part.items
+        return found
+
+    async def _read(self, found: list[Manifest]) -> None:
+        self._clear()
         for item in sorted(found, key=version_of):
             page = str(item["metadata"]["name"])
             self._settled_pages.add(page)
@@ -255,7 +301,10 @@ class Journal:
         record = opened.record
         try:
             manifest = await self._client.get(ref_of(record.key))
-        except NotFoundError:
+        except (NotFoundError, ForbiddenError) as error:
+            if error.status == 401:
+                raise
+            # Gone, or in a namespace that is not this operator's any more.
             self.settle(record.uid)
             return
         self._cache.wrote(manifest)

@@ -38,6 +38,7 @@ class Observer:
 
     async def observe(self, key: Key) -> Observed | None:
         """Everything about an object as the caches have it now; None if it does not exist."""
+        self._journal.note_term()
         store = self._cache.store
         manifest = store.get(ref_of(key))
         if manifest is None:

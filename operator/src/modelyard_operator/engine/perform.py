@@ -142,7 +142,9 @@ class Performer:
         if status is None:
             return object_
         patch = drift.merge_patch(self._journal.written(object_), status)
-        found = await self._patch({"status": patch}, object_, subresource="status") if patch else object_
+        if not patch:
+            return object_
+        found = await self._patch({"status": patch}, object_, subresource="status")
         self._journal.settle(str(object_["metadata"]["uid"]))
         return found
 

@@ -1,6 +1,7 @@
 """The journal: many statuses with one request, and nothing that a record undoes."""
 
 import asyncio
+import contextvars
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.engine.journal import BATCH
 from modelyard_operator.engine.records import CONTENT
+from modelyard_operator.kube.election import NotLeadingError
 from modelyard_operator.kube.errors import ForbiddenError, ThrottledError, UnavailableError
 from modelyard_operator.plan import Manifest, Plan, Ref
 from tests.support.simulated import PLATFORM
@@ -139,8 +141,11 @@ async def test_the_journal_is_read_until_it_can_be(bench: Bench, monkeypatch: py
     assert not failures
 
 
-async def test_without_the_right_to_a_journal_there_is_none(bench: Bench) -> None:
+async def test_without_the_right_to_a_journal_there_is_none(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As after an upgrade where somebody else keeps the roles: nothing waits for it."""
+    monkeypatch.setattr("modelyard_operator.engine.journal.FIRST_RETRY", 0.01)
     bench.crowded = True
 
     def fail(request: str) -> None:
@@ -222,18 +227,81 @@ async def test_a_namesake_inherits_no_record(crowd: Bench) -> None:
     assert namesake["apiVersion"] == API_VERSION
 
 
-async def test_a_page_that_cannot_be_deleted_is_tried_again(crowd: Bench) -> None:
+async def test_a_page_that_cannot_be_deleted_is_nobodys_failure(
+    crowd: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = crowd.add()
     await crowd.journal.record(job, STATUS)
     crowd.journal.settle(job["metadata"]["uid"])
-    failures = [UnavailableError("not now")]
+    failures = [ForbiddenError("no right", status=403)]
 
     def fail(request: str) -> None:
         if failures:
             raise failures.pop()
 
     crowd.api.before = fail
-    with pytest.raises(UnavailableError):
-        await crowd.journal.tidy()
+    await crowd.journal.tidy()
+    await crowd.journal.tidy()
+    assert len(pages(crowd)) == 1, "not at once"
+    monkeypatch.setattr(crowd.journal, "_tidy_after", 0.0)
     await crowd.journal.tidy()
     assert pages(crowd) == []
+
+
+async def test_a_look_that_outlives_its_term_writes_nothing(crowd: Bench) -> None:
+    """It has gone by a record that was forgotten: it would write a status without the attempt."""
+    job = crowd.add()
+    await crowd.journal.record(job, STATUS)
+    crowd.api.fence_ = crowd.journal.fence
+    observed = await crowd.observer.observe(KEY)
+    assert observed is not None
+    crowd.journal.close()
+    with pytest.raises(NotLeadingError):
+        await crowd.performer.perform(KEY, Plan(status=STATUS | {"phase": "Running"}), observed)
+    await asyncio.create_task(crowd.journal.open(), context=contextvars.Context())
+    with pytest.raises(NotLeadingError):
+        await crowd.performer.perform(KEY, Plan(status=STATUS | {"phase": "Running"}), observed)
+    observed = await crowd.observer.observe(KEY)
+    assert observed is not None
+    await crowd.performer.perform(KEY, Plan(status=STATUS | {"phase": "Running"}), observed)
+    found = crowd.api.find(REF)
+    assert found is not None
+    assert found["status"] == STATUS | {"phase": "Running"}
+
+
+async def test_who_waits_for_a_record_when_the_lead_is_lost_gets_none(crowd: Bench) -> None:
+    entered, go_on = asyncio.Event(), asyncio.Event()
+    create = crowd.api.create
+
+    async def slow(manifest: Manifest) -> Manifest:
+        entered.set()
+        await go_on.wait()
+        return await create(manifest)
+
+    crowd.api.create = slow  # type: ignore[method-assign]
+    jobs = [crowd.add(f"j{number}") for number in range(2)]
+    writer = asyncio.create_task(crowd.journal.record(jobs[0], STATUS))
+    await entered.wait()
+    waiter = asyncio.create_task(crowd.journal.record(jobs[1], STATUS))
+    await asyncio.sleep(0)
+    crowd.journal.close()
+    go_on.set()
+    found = await asyncio.wait_for(asyncio.gather(writer, waiter, return_exceptions=True), 5)
+    assert [type(each) for each in found] == [NotLeadingError, NotLeadingError]
+    assert all("status" not in crowd.journal.overlaid(job) for job in jobs)
+
+
+async def test_a_look_that_writes_nothing_leaves_the_doubt(crowd: Bench) -> None:
+    def fail(request: str) -> None:
+        if "create ConfigMap" in request:
+            raise UnavailableError("timeout")
+
+    crowd.api.after = fail
+    job = crowd.add(status={"phase": "Pending"})
+    with pytest.raises(UnavailableError):
+        await crowd.journal.record(job, STATUS)
+    observed = await crowd.observer.observe(KEY)
+    assert observed is not None
+    await crowd.performer.perform(KEY, Plan(status={"phase": "Pending"}), observed)
+    assert not crowd.journal.takes(job)
+    assert pages(crowd) == [], "nobody finds it later"
