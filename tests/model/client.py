@@ -197,8 +197,7 @@ class ModelClient(Client):
         return [event for event in found if event is not None]
 
     async def create(self, manifest: Manifest) -> Manifest:
-        await self._wire.awake()
-        self._fence()
+        await self._ask_the_fence()
         return await self.create_unfenced(manifest)
 
     async def create_unfenced(self, manifest: Manifest) -> Manifest:
@@ -206,16 +205,14 @@ class ModelClient(Client):
         return await self._send("create", ref, lambda: self._server.create(self._identity, manifest))
 
     async def apply(self, manifest: Manifest) -> Manifest:
-        await self._wire.awake()
-        self._fence()
+        await self._ask_the_fence()
         ref = Ref.of(manifest)
         return await self._send("apply", ref, lambda: self._server.apply(self._identity, manifest))
 
     async def merge_patch(
         self, ref: Ref, patch: Manifest, *, resource_version: str | None, subresource: str | None = None
     ) -> Manifest:
-        await self._wire.awake()
-        self._fence()
+        await self._ask_the_fence()
         return await self.merge_patch_unfenced(
             ref, patch, resource_version=resource_version, subresource=subresource
         )
@@ -231,11 +228,15 @@ class ModelClient(Client):
         return await self._send("patch", ref, done)
 
     async def delete(self, ref: Ref, *, grace_seconds: int | None = None) -> Manifest | None:
-        await self._wire.awake()
-        self._fence()
+        await self._ask_the_fence()
         return await self._send(
             "delete", ref, lambda: self._server.delete(self._identity, ref, grace_seconds=grace_seconds)
         )
+
+    async def _ask_the_fence(self) -> None:
+        """Right before a write leaves: a process that hangs asks when it goes on."""
+        await self._wire.awake()
+        self._fence()
 
     async def _send(self, verb: str, ref: Ref, done: Callable[[], T]) -> T:
         """One request. Once it is sent it reaches the server, whatever becomes of the sender."""

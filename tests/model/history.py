@@ -126,17 +126,16 @@ class History:
             self.life(uid).specs[item["metadata"]["generation"]] = item["spec"]
         if is_job(change):
             self._note_job(self.life(uid), change)
-        if is_journal(item) and change.before is None:
-            for record in parse(item):
-                self._note_attempt(self.life(record.uid), record.status)
+        records = parse(item) if is_journal(item) and change.before is None else []
+        for record in records:
+            self._note_attempt(self.life(record.uid), record.status)
         for check in self._checks:
             sentence = check(self, change)
             if sentence is not None:
                 self.broken.append(f"{check.__name__} at {change.at:.3f} by {change.actor}: {sentence}")
-        if is_journal(item) and change.before is None:
-            for record in parse(item):
-                found = self.life(record.uid).records
-                found.setdefault(record.status.get("attempt", 0), []).append(record.status)
+        for record in records:
+            found = self.life(record.uid).records
+            found.setdefault(record.status.get("attempt", 0), []).append(record.status)
         if is_new_pod(change) and "attempt" in (task := task_of(item)):
             self.life(owner_of(item)).tasks.setdefault(task["attempt"], task)
 

@@ -101,7 +101,7 @@ class Replica:
             writer,
             self.cache,
             namespace=LEASE[0],
-            kinds=[kind for kind in resources.OWN if kind.kind == "TrainingJob"],
+            kinds=[resources.TRAINING_JOB],
             watched=None,
             crowded=lambda: self.crowded,
             token=self._page,

@@ -22,7 +22,6 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from modelyard_operator import health, logs, metrics
-from modelyard_operator.api.training_job import KIND as TRAINING_JOB
 from modelyard_operator.engine.cache import Cache
 from modelyard_operator.engine.journal import CROWD, Journal
 from modelyard_operator.engine.loop import Engine
@@ -100,7 +99,7 @@ class Operator:
             looks,
             self.cache,
             namespace=self.namespace,
-            kinds=[kind for kind in resources.OWN if kind.kind == TRAINING_JOB],
+            kinds=[resources.TRAINING_JOB],
             watched=settings.watch_namespace,
             crowded=lambda: self.queue.depth >= CROWD,
         )

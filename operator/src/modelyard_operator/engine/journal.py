@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -208,7 +207,8 @@ class Journal:
 
     async def tidy(self) -> None:
         """Delete what holds no record any more. That it cannot be done is nobody's failure."""
-        while self._settled_pages and time.monotonic() >= self._tidy_after:
+        clock = asyncio.get_running_loop().time
+        while self._settled_pages and clock() >= self._tidy_after:
             page = self._settled_pages.pop()
             try:
                 await children.delete(self._client, self._ref(page))
@@ -217,7 +217,7 @@ class Journal:
                 if not isinstance(error, ApiError):
                     raise
                 log.info("a page of the journal cannot be deleted now: %s", error)
-                self._tidy_after = time.monotonic() + TIDY_SECONDS
+                self._tidy_after = clock() + TIDY_SECONDS
 
     async def _write_page(self) -> None:
         batch, self._line = self._line[:BATCH], self._line[BATCH:]

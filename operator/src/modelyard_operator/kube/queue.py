@@ -79,8 +79,8 @@ class _Line:
         return len(self.new) + len(self.known)
 
     def pop(self, *, patient: bool) -> Key:
-        """The next; ``patient``: what is known can wait."""
-        if self.new and (patient or self.row < NEW_IN_A_ROW or not self.known):
+        """The next; ``patient``: what is known, if there is any, can wait."""
+        if self.new and (patient or self.row < NEW_IN_A_ROW):
             self.row += 1
             return self.new.popleft()
         self.row = 0

@@ -47,6 +47,7 @@ TOKEN_REVIEW = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews
 
 OWN = tuple(Resource(API_VERSION, found.KIND, found.PLURAL) for found in (dataset, training_job, deployment))
 """Our three kinds."""
+TRAINING_JOB = next(found for found in OWN if found.kind == training_job.KIND)
 
 CHILDREN = (POD, SERVICE, ENDPOINT_SLICE, SECRET, JOB, APPS_DEPLOYMENT, DISRUPTION_BUDGET)
 """Kinds of children that every cluster has; InferenceServices come with KServe."""

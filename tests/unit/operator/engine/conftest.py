@@ -60,7 +60,7 @@ class Bench:
             self.api,
             self.cache,
             namespace=PLATFORM.namespace,
-            kinds=[kind for kind in resources.OWN if kind.kind == "TrainingJob"],
+            kinds=[resources.TRAINING_JOB],
             watched=None,
             crowded=lambda: self.crowded,
         )
