@@ -18,7 +18,8 @@ from bench.control_plane.timeline import PODS, Job
 
 SINGLE = 3
 PATIENCE = 300.0
-SETTLE_SECONDS = 3.0
+SETTLE_SECONDS = 12.0
+"""After the last job is done, until all that there is to tidy up has been: it counts too."""
 NEIGHBOUR_RATE = 2.0
 """Jobs a second of a namespace that has a noisy neighbour."""
 RESTART_SIGNALS = signal.SIGTERM, signal.SIGKILL
@@ -76,12 +77,12 @@ async def burst(stage: Stage, number: int) -> Found:
     meter = stage.meter()
     sent = await stage.load.burst(f"burst-{number}", LOAD, count)
     await stage.settle(sent, PATIENCE)
-    costs = meter.read(count)
     memory = stage.subject.memory()
     jobs = stage.timeline.of(sent.names)
     with_pods = [job.has_pods for job in jobs]
     done = [job.done for job in jobs]
     await asyncio.sleep(SETTLE_SECONDS)
+    costs = meter.read(count)
     taken = await stage.audit.take()
     made = audit.pods_made(taken, LOAD)
     # A watch tells of the last pod some time after it was made, and later the busier the API server is.

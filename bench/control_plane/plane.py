@@ -34,6 +34,8 @@ SCHEDULER = "system:kube-scheduler"
 SUBJECTS = "bench:subjects"
 """Group of the operators under test. Bound to cluster-admin but not system:masters, so that the API
 server queues their requests like those of any service account."""
+SERVICE_ACCOUNTS = f"system:serviceaccounts,{SUBJECTS}"
+"""Their groups. By the first the API server's flow schemas know them."""
 
 
 @dataclass
@@ -111,7 +113,7 @@ class Plane:
 
 
 def bring_up(folder: Path, subjects: list[str], helpers: list[str]) -> Plane:
-    """Start a control plane in an empty folder, with an identity for each subject.
+    """Start etcd and an API server in an empty folder, with an identity for each subject.
 
     Requests of subjects and helpers are audited; helpers are controllers of Kubernetes itself.
     """
@@ -122,7 +124,6 @@ def bring_up(folder: Path, subjects: list[str], helpers: list[str]) -> Plane:
     try:
         etcd_url = _start_etcd(plane)
         _start_api_server(plane, etcd_url, subjects, [*subjects, *helpers])
-        _start_controllers(plane)
         _bind_subjects(plane)
     except BaseException:
         plane.stop()
@@ -171,7 +172,7 @@ def _start_api_server(plane: Plane, etcd_url: str, subjects: list[str], audited:
     folder = plane.folder
     key = folder / "service-account.key"
     key.write_bytes(_private_key())
-    groups = dict.fromkeys((ADMIN, KWOK), "system:masters") | dict.fromkeys(subjects, SUBJECTS)
+    groups = dict.fromkeys((ADMIN, KWOK), "system:masters") | dict.fromkeys(subjects, SERVICE_ACCOUNTS)
     lines = [f'{token},{user},{user},"{groups.get(user, "")}"' for user, token in plane.tokens.items()]
     (folder / "tokens.csv").write_text("\n".join(lines) + "\n")
     (folder / "audit-policy.yaml").write_text(yaml.safe_dump(_audit_policy(audited)))
@@ -201,7 +202,7 @@ def _start_api_server(plane: Plane, etcd_url: str, subjects: list[str], audited:
     )
 
 
-def _start_controllers(plane: Plane) -> None:
+def start_controllers(plane: Plane) -> None:
     """The controller manager and the scheduler, at their default client limits."""
     common: list[str | Path] = ["--leader-elect=false", "--bind-address=127.0.0.1"]
     plane.start(

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from bench.control_plane import audit, machine, nodes, plane
+from bench.control_plane import audit, machine, nodes, plane, warmup
 from bench.control_plane.audit import Audit, Request
 from bench.control_plane.client import Client
 from bench.control_plane.loads import Load, Sent
@@ -168,6 +168,8 @@ async def prepared(settings: Settings, kind: type[Subject]) -> AsyncIterator[Sta
     timeline = Timeline()
     try:
         found = plane.bring_up(folder, kind.users, kind.helpers)
+        await warmup.warm_up(found)
+        plane.start_controllers(found)
         nodes.bring_up(found, settings.nodes, settings.pod_seconds)
         subject = kind(found)
         subject.install(sorted(MEASURED))

@@ -106,9 +106,9 @@ def test_nothing_else_in_the_namespace_is_without_an_owner(
         ("Deployment", SERVICE, naming.server("served")),
         ("Deployment", APPS_DEPLOYMENT, naming.server("served")),
         ("Deployment", SECRET, naming.store_secret("Deployment", "served")),
-        ("TrainingJob", SERVICE, naming.workers_service("endless")),
-        ("TrainingJob", ENDPOINT_SLICE, f"{naming.workers_service('endless')}-ipv4"),
+        ("TrainingJob", ENDPOINT_SLICE, naming.workers_slice("endless", 4)),
         ("Dataset", SECRET, naming.store_secret("Dataset", "reading")),
+        ("Dataset", SERVICE, naming.workers_service("reading")),
     ],
     ids=lambda value: value.kind if isinstance(value, Resource) else str(value),
 )
@@ -179,7 +179,7 @@ def test_edited_labels_and_owners_are_put_right(workspace: Workspace, served: Ob
 
 
 def test_an_edited_address_of_rank_0_is_put_right(workspace: Workspace, training: Object) -> None:
-    name = f"{naming.workers_service('endless')}-ipv4"
+    name = naming.workers_slice("endless", 4)
     wanted = workspace.get(ENDPOINT_SLICE, name)["endpoints"]
     forged: Object = {"endpoints": [wanted[0] | {"addresses": ["192.0.2.1"]}]}
     workspace.cluster.patch(ENDPOINT_SLICE, name, forged, workspace.name)

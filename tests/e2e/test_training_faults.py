@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from modelyard_operator import naming
 from tests.e2e.conftest import Data
 from tests.support import manifests
 from tests.support.cluster import POD, SERVICE, TRAINING_JOB, Object
@@ -160,11 +161,12 @@ def test_while_the_object_store_is_away_training_waits_and_then_goes_on(
 
 def test_a_deleted_service_of_the_workers_comes_back_and_training_goes_on(digits: Workspace) -> None:
     running = digits.running_job(_job("nameless"))
-    before = digits.get(SERVICE, "nameless-workers")
-    digits.remove(SERVICE, "nameless-workers")
+    name = naming.workers_service("digits")
+    before = digits.get(SERVICE, name)
+    digits.remove(SERVICE, name)
 
     def back() -> bool:
-        found = digits.cluster.get(SERVICE, "nameless-workers", digits.name)
+        found = digits.cluster.get(SERVICE, name, digits.name)
         return found is not None and found["metadata"]["uid"] != before["metadata"]["uid"]
 
     eventually(back, "the Service comes back", timeout=60)

@@ -42,7 +42,7 @@ class Readings:
             what_cannot_help_is_not_tried_again,
         ]
         self.quiet: list[Rest] = [
-            a_ready_one_has_the_newest_spec_and_its_keys,
+            a_ready_one_has_the_newest_spec_and_what_jobs_share,
             what_can_be_read_is_being_read,
         ]
 
@@ -110,16 +110,17 @@ def what_cannot_help_is_not_tried_again(history: History, change: Change) -> str
     return None if is_.get("attempt") == was["attempt"] else f"reading {is_.get('attempt')} for the same data"
 
 
-def a_ready_one_has_the_newest_spec_and_its_keys(history: History) -> str | None:
-    """Neither a Job nor a pod; the keys stay for the jobs that train on it."""
+def a_ready_one_has_the_newest_spec_and_what_jobs_share(history: History) -> str | None:
+    """Neither a Job nor a pod; the keys and the Service are for the jobs that train on it."""
     for item in handled(history):
         if status_of(item).get("phase") != "Ready":
             continue
         name = item["metadata"]["name"]
         if status_of(item)["version"] != version_of_spec(item["spec"]):
             return f"{name} is Ready with a version of an older spec"
-        left = [(c["kind"], c["metadata"]["name"]) for c in history.children(item)]
-        if left != [("Secret", naming.store_secret("Dataset", name))]:
+        left = sorted((c["kind"], c["metadata"]["name"]) for c in history.children(item))
+        shared = [("Secret", naming.store_secret("Dataset", name)), ("Service", naming.workers_service(name))]
+        if left != shared:
             return f"{name} is Ready and has {left}"
     return None
 

@@ -84,6 +84,10 @@ class Datasets(Machine):
     def somebody_deletes_the_credentials(self, name: str) -> None:
         self.world.delete("Secret", naming.store_secret("Dataset", name), "v1")
 
+    @rule(name=names)
+    def somebody_deletes_the_service(self, name: str) -> None:
+        self.world.delete("Service", naming.workers_service(name), "v1")
+
     @rule(which=pods)
     def somebody_deletes_a_job(self, which: int) -> None:
         if (job := self._job(which)) is not None:

@@ -102,13 +102,9 @@ class TrainingJobs(Machine):
     def somebody_deletes_a_dataset(self, name: str) -> None:
         self.world.delete("Dataset", name)
 
-    @rule(name=jobs, what=st.sampled_from(["Service", "EndpointSlice"]))
-    def somebody_deletes_a_child(self, name: str, what: str) -> None:
-        service = naming.workers_service(name)
-        if what == "Service":
-            self.world.delete(what, service, "v1")
-        else:
-            self.world.delete(what, f"{service}-ipv4", "discovery.k8s.io/v1")
+    @rule(name=jobs)
+    def somebody_deletes_the_address(self, name: str) -> None:
+        self.world.delete("EndpointSlice", naming.workers_slice(name, 4), "discovery.k8s.io/v1")
 
     @rule(
         which=pods,

@@ -55,6 +55,8 @@ log = logging.getLogger("modelyard_operator")
 CONTROLLERS: Mapping[str, Controller] = {
     found.kind: found for found in (dataset.CONTROLLER, training_job.CONTROLLER, deployment.CONTROLLER)
 }
+CALM_SECONDS = 5.0
+"""After a crowd, until events are no longer held back."""
 FINISH_SECONDS = 5.0
 """For the workers to finish what they are at when the operator is stopped."""
 
@@ -93,7 +95,7 @@ class Operator:
         place = Place(settings.store_endpoint, settings.store_region, settings.store_bucket)
         self.bucket = Bucket(place, lambda: self.keeper.current.credentials)
         self.purger = Purger(self.bucket, self._notify)
-        self.recorder = Recorder(writer, settings.identity)
+        self.recorder = Recorder(writer, settings.identity, busy=self._busy)
         looks = self.client.fenced(self._fence)
         self.journal = Journal(
             looks,
@@ -126,6 +128,7 @@ class Operator:
         self._runners: list[web.AppRunner] = []
         self.ports: dict[str, int] = {}
         self._beginning: asyncio.Task[None] | None = None
+        self._calm_from = 0.0
 
     def stop(self) -> None:
         """Ask ``run`` to end."""
@@ -236,6 +239,13 @@ class Operator:
         self.engine.forget(key)
         self.board.forget(key)
         self.purger.forget(key)
+
+    def _busy(self) -> bool:
+        """Whether there is, or was a moment ago, much work."""
+        now = asyncio.get_running_loop().time()
+        if self.queue.depth + self.queue.working >= CROWD:
+            self._calm_from = now + CALM_SECONDS
+        return now < self._calm_from
 
     def _failing(self, kind: str) -> int:
         return sum(key.kind == kind for key in self.engine.failing())

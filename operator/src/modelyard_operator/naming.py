@@ -1,5 +1,8 @@
 """Every name, label and annotation that the operator gives to an object; the only place they stand."""
 
+import hashlib
+import re
+
 from modelyard_operator.api.base import GROUP
 
 FIELD_MANAGER = "modelyard-operator"
@@ -28,6 +31,7 @@ SLICE_WRITER_LABEL = "endpointslice.kubernetes.io/managed-by"
 slices of other writers alone."""
 HEADLESS_LABEL = "service.kubernetes.io/headless"
 """On an EndpointSlice that is for DNS alone: the proxies of the nodes need not hear of it."""
+_SERVICE_NAME = re.compile("[a-z][-a-z0-9]*")
 
 SHAPE_ANNOTATION = f"{GROUP}/shape"
 """On applied children: digest of the fields that were asked for, so that one that is dropped is noticed."""
@@ -71,9 +75,20 @@ def worker_pod(job: str, attempt: int, rank: int) -> str:
     return f"{job}-{attempt}-{rank}"
 
 
-def workers_service(job: str) -> str:
-    """Headless Service, and its EndpointSlice, that give rank 0 of a TrainingJob its name in DNS."""
-    return f"{job}-workers"
+def workers_service(dataset: str) -> str:
+    """Headless Service under which every TrainingJob on a Dataset gives its rank 0 a name in DNS.
+
+    A Service's name is a DNS label that begins with a letter; a Dataset may have dots in its own, and begin
+    with a digit. Such a one goes by its digest.
+    """
+    if _SERVICE_NAME.fullmatch(dataset):
+        return f"{dataset}-workers"
+    return f"dataset-{hashlib.sha256(dataset.encode()).hexdigest()[:12]}-workers"
+
+
+def workers_slice(job: str, family: int) -> str:
+    """EndpointSlice with the address of a TrainingJob's rank 0; ``family`` is 4 or 6."""
+    return f"{job}-workers-ipv{family}"
 
 
 def dataset_job(dataset: str, digest: str) -> str:

@@ -148,6 +148,8 @@ class Plan:
     events: Sequence[Event] = ()
     requeue_after: float | None = None
     """Seconds until the next look; None: only when something changes."""
+    unhurried: bool = False
+    """What is left to do after this is tidying up: it may wait until there is less to do."""
 
 
 def fingerprint(*parts: object) -> str:

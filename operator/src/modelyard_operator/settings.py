@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     same pod takes its lease back at once. Default: host name and process id."""
     watch_namespace: str | None = None
     """Only objects of this namespace; default: all namespaces."""
-    workers: Annotated[int, Field(ge=1, le=256)] = 32
+    workers: Annotated[int, Field(ge=1, le=256)] = 64
     """Reconciles at the same time."""
 
     api_rate: Annotated[float, Field(ge=0)] = 800.0

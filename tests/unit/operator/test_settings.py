@@ -8,7 +8,7 @@ from modelyard_operator.settings import Settings
 
 def test_everything_has_a_default() -> None:
     found = Settings()
-    assert found.workers == 32
+    assert found.workers == 64
     assert found.lease_seconds == 10
     assert found.identity
 

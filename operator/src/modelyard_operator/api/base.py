@@ -12,10 +12,17 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 
 class ApiModel(BaseModel):
-    """camelCase JSON; fields unknown to this version are ignored (the API server prunes them)."""
+    """camelCase JSON; fields unknown to this version are ignored (the API server prunes them).
+
+    Frozen: pydantic makes a deep copy of each default that can change, at each validation.
+    """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", use_attribute_docstrings=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        frozen=True,
     )
 
 

@@ -6,7 +6,6 @@ from pydantic import ConfigDict, Field
 
 from modelyard_algorithms import catalog
 from modelyard_operator.api.base import (
-    NAMES_A_SERVICE,
     ApiModel,
     Column,
     DeletionPolicy,
@@ -235,6 +234,5 @@ class TrainingJob(ApiModel):
                 "no dots, because the workers' host names are made from it",
                 field_path=".metadata.name",
             ),
-            NAMES_A_SERVICE,
         )
     )

@@ -1,8 +1,10 @@
-"""How the workers of an attempt find rank 0: a headless Service, and an EndpointSlice of our own.
+"""How the workers of an attempt find rank 0: the headless Service of their Dataset, and an EndpointSlice.
 
-The Service has no selector. With one, two of Kubernetes' controllers would keep an Endpoints and an
-EndpointSlice for it: more writes than the operator's one, and no more than 20 a second each for the
-whole cluster. The operator knows the address as soon as those controllers do (docs/scale.md has figures).
+Jobs share their Dataset's Service, as they share its keys: each Service of a namespace costs Kubernetes'
+controllers a little at every event of every pod there. It has no selector. With one, two of those
+controllers would keep an Endpoints and an EndpointSlice for it: more writes than the operator's one, and no
+more than 20 a second each for the whole cluster. The operator knows the address as soon as they do
+(docs/scale.md).
 """
 
 from ipaddress import ip_address
@@ -14,7 +16,7 @@ from modelyard_operator.plan import Manifest, Observed
 
 
 def service(owner: Observed) -> Manifest:
-    """The headless Service of all attempts."""
+    """The headless Service of all attempts of all jobs on a Dataset, which owns it."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -23,13 +25,12 @@ def service(owner: Observed) -> Manifest:
     }
 
 
-def endpoint_slice(owner: Observed, first: Manifest) -> Manifest:
+def endpoint_slice(owner: Observed, first: Manifest, *, dataset: str) -> Manifest:
     """Rank 0's address under its host name; ``first`` is its pod, which has one."""
     address, meta = str(first["status"]["podIP"]), first["metadata"]
     family = ip_address(address).version
-    service_name = naming.workers_service(owner.name)
     labels = {
-        naming.SLICE_SERVICE_LABEL: service_name,
+        naming.SLICE_SERVICE_LABEL: naming.workers_service(dataset),
         naming.SLICE_WRITER_LABEL: naming.FIELD_MANAGER,
         naming.HEADLESS_LABEL: "",
     }
@@ -37,7 +38,7 @@ def endpoint_slice(owner: Observed, first: Manifest) -> Manifest:
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         # A slice is of one family for ever.
-        "metadata": metadata(owner, f"{service_name}-ipv{family}", labels=labels),
+        "metadata": metadata(owner, naming.workers_slice(owner.name, family), labels=labels),
         "addressType": f"IPv{family}",
         "ports": [_PORT],
         "endpoints": [

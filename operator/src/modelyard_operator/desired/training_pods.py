@@ -74,7 +74,7 @@ def _task(
             split=split,
         )
     first = naming.worker_pod(owner.name, attempt, 0)
-    master = f"{first}.{naming.workers_service(owner.name)}.{owner.namespace}.svc"
+    master = f"{first}.{naming.workers_service(datasets['train'].name)}.{owner.namespace}.svc"
     place = (owner.namespace, owner.name, owner.uid)
     task = TrainingTask(
         namespace=owner.namespace,
@@ -134,7 +134,7 @@ def _pod(
     body = pods.pod_spec(container, options=spec.pod, secrets=secrets, reports=True, shared_memory=True)
     body["restartPolicy"] = "Never"
     body["hostname"] = name
-    body["subdomain"] = naming.workers_service(owner.name)
+    body["subdomain"] = naming.workers_service(task.channels["train"].dataset)
     body["terminationGracePeriodSeconds"] = GRACE_SECONDS
     body["tolerations"] = [
         *body.get("tolerations", []),

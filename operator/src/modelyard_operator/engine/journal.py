@@ -45,6 +45,8 @@ FIRST_RETRY, LONGEST_RETRY = 0.5, 10.0
 REFUSALS = 3
 """Without the right to list its pages there is no journal; an API server that has just started may not know
 the rights yet."""
+POSTPONED_SECONDS = 10.0
+"""How long a status without news may stay on record only; until then the object itself does not show it."""
 TIDY_SECONDS = 30.0
 """A page that could not be deleted is tried again after this long: nothing depends on it."""
 
@@ -61,6 +63,8 @@ class _Open:
     """Name of its ConfigMap."""
     written: Manifest
     """The status as the API server has it."""
+    due: float
+    """When the recorded status is to be written even if there is no news (time of the event loop)."""
 
 
 class Journal:
@@ -185,6 +189,14 @@ class Journal:
         found = self._records.get(str(object_["metadata"]["uid"]))
         return dict(object_.get("status") or {}) if found is None else found.written
 
+    def postponed(self, object_: Manifest, status: Manifest | None) -> float | None:
+        """Seconds for which a status need not be written, because it is on record as it is; else None."""
+        found = self._records.get(str(object_["metadata"]["uid"]))
+        if found is None or status != found.record.status:
+            return None
+        left = found.due - asyncio.get_running_loop().time()
+        return left if left > 0 else None
+
     def settle(self, uid: str) -> None:
         """The object's status has been written, or the object is gone."""
         self._doubtful.pop(uid, None)
@@ -232,9 +244,10 @@ class Journal:
                 self._settled_pages.add(page)
             self._give_up(batch, error)
             raise
+        due = asyncio.get_running_loop().time() + POSTPONED_SECONDS
         for record, written, answer in batch:
             if recorded:
-                self._open(record, page, written)
+                self._open(record, page, written, due)
             if not answer.done():
                 answer.set_result(recorded)
 
@@ -313,9 +326,9 @@ class Journal:
         else:
             self.settle(record.uid)
 
-    def _open(self, record: Record, page: str, written: Manifest) -> None:
+    def _open(self, record: Record, page: str, written: Manifest, due: float = 0.0) -> None:
         self.settle(record.uid)
-        self._records[record.uid] = _Open(record, page, written)
+        self._records[record.uid] = _Open(record, page, written, due)
         self._pages.setdefault(page, set()).add(record.uid)
         self._settled_pages.discard(page)
 

@@ -35,6 +35,8 @@ writes: a plan that never settles must not turn into a hot loop."""
 LONGEST_WAIT = 1800.0
 """What a plan waits for longer than this is looked at in between: the wait was reckoned by a clock that
 may have been wrong. It costs no request."""
+UNHURRIED_SECONDS = 5.0
+"""Wait before the look that follows an own write, where only tidying up is left."""
 MISSING_SECONDS = 5.0
 """A foreign object that a plan refers to and that is not there is looked for this often."""
 TELL_AFTER = 3
@@ -143,10 +145,10 @@ class Engine:
         plan = replace(plan, status=outcome.healed(plan.status))
         result = await self._performer.perform(key, plan, observed)
         self._backoff.forget(key)
-        self._next_look(key, observed, result)
+        self._next_look(key, observed, result, unhurried=plan.unhurried)
         return "changed" if result.changed else "settled"
 
-    def _next_look(self, key: Key, observed: Observed, result: Result) -> None:
+    def _next_look(self, key: Key, observed: Observed, result: Result, *, unhurried: bool) -> None:
         wait = result.requeue_after
         self._queue.schedule(key, None if wait is None else min(wait, LONGEST_WAIT))
         if any(
@@ -155,13 +157,13 @@ class Engine:
         ):
             self._queue.hasten(key, MISSING_SECONDS)
         if result.changed:
-            self._again(key)
+            self._again(key, UNHURRIED_SECONDS if unhurried else AGAIN_SECONDS)
         else:
             self._rounds.pop(key, None)
 
-    def _again(self, key: Key) -> None:
+    def _again(self, key: Key, first: float = AGAIN_SECONDS) -> None:
         rounds = self._rounds[key] = self._rounds.get(key, -1) + 1
-        self._queue.hasten(key, min(AGAIN_SECONDS * 2.0 ** min(rounds, 20), LONGEST_AGAIN))
+        self._queue.hasten(key, min(first * 2.0 ** min(rounds, 20), LONGEST_AGAIN))
 
     async def _conflict(self, key: Key, error: ConflictError) -> str:
         """Somebody else was faster: read the object, decide anew."""

@@ -63,14 +63,16 @@ class Performer:
         """
         object_ = await self._finalizer(plan, observed.object)
         recorded = await self._record(plan, object_)
-        if plan.status_first and not recorded:
-            object_ = await self._status(plan.status, object_)
+        postponed = self._journal.postponed(object_, plan.status)
+        status = plan.status if postponed is None else None
+        if plan.status_first:
+            object_ = await self._status(status, object_)
         steps = await _together(
             partial(self._children.delete, ref, plan.grace_seconds) for ref in plan.delete
         )
         steps += await _together(self._make(plan, observed))
         if not plan.status_first:
-            object_ = await self._status(plan.status, object_)
+            object_ = await self._status(status, object_)
         waiting = children.Step.WAITING in steps
         if plan.purge:
             waiting |= not await self._purge(key, plan.purge, object_)
@@ -79,7 +81,7 @@ class Performer:
         self._say(plan.events, observed.object)
         await self._journal.tidy()
         changed = recorded or Step.CHANGED in steps or object_ is not observed.object
-        return Result(changed, _soonest(plan.requeue_after, WAIT_SECONDS if waiting else None))
+        return Result(changed, _soonest(plan.requeue_after, postponed, WAIT_SECONDS if waiting else None))
 
     def _make(self, plan: Plan, observed: Observed) -> list[Call]:
         """Creations and applies, all at the same time; first what others mount and look up."""

@@ -25,6 +25,8 @@ SILENCE_SECONDS = 90.0
 """The API server sends a bookmark about once a minute; a stream silent for longer is dead."""
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+WRITTEN_BY_US = {"fieldManager": naming.FIELD_MANAGER, "fieldValidation": "Ignore"}
+"""Of a write. Tests hold our manifests against the schemas; nobody would read the API server's warnings."""
 ABSENT = "1"
 """A resourceVersion that no living object has any more: an apply with it creates, and never changes."""
 
@@ -156,26 +158,33 @@ class Client:
     async def create(self, manifest: Manifest) -> Manifest:
         """Create an object.
 
+        Returns:
+            What was sent, with the metadata that the API server gave it: its defaults are not sent back,
+            because nobody here reads them.
+
         Raises:
             AlreadyExistsError: the name is taken.
         """
-        return await self._create(manifest, self._fence)
+        found = await self._create(manifest, self._fence, accept=METADATA_ONLY)
+        return dict(manifest) | {"metadata": found["metadata"]}
 
     async def create_unfenced(self, manifest: Manifest) -> Manifest:
         """The same without the fence: for a TokenReview, which changes nothing, and for the lease that
         the fence itself stands on."""
         return await self._create(manifest, no_fence)
 
-    async def _create(self, manifest: Manifest, fence: Fence) -> Manifest:
+    async def _create(
+        self, manifest: Manifest, fence: Fence, *, accept: str = "application/json"
+    ) -> Manifest:
         resource = resources.of(manifest["apiVersion"], manifest["kind"])
         request = Request(
             "POST",
             resource.path(manifest["metadata"].get("namespace")),
             verb="create",
             resource=resource.plural,
-            params={"fieldManager": naming.FIELD_MANAGER},
+            params=WRITTEN_BY_US,
             body=orjson.dumps(manifest),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", "Accept": accept},
         )
         return await self._answer(request, fence)
 
@@ -263,7 +272,7 @@ class Client:
             resource.path(ref.namespace, ref.name, subresource),
             verb=verb,
             resource=resource.plural + (f"/{subresource}" if subresource else ""),
-            params={"fieldManager": naming.FIELD_MANAGER} | (params or {}),
+            params=WRITTEN_BY_US | (params or {}),
             body=orjson.dumps(body),
             headers={"Content-Type": content_type},
         )

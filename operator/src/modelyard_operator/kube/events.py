@@ -32,7 +32,9 @@ REMEMBERED = 4096
 WAITING = 5000
 LONGEST_NOTE = 1024
 SENDERS = 1
-"""One after the other: in a burst of work the work comes first."""
+"""One after the other."""
+YIELD_SECONDS = 0.2
+"""Between two events while there is much work: the work comes first."""
 
 
 @dataclass
@@ -52,8 +54,16 @@ class _Object:
 class Recorder:
     """Takes events and sends them; ``run`` it as a task."""
 
-    def __init__(self, client: Client, instance: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._client, self._instance, self._clock = client, instance[:128], clock
+    def __init__(
+        self,
+        client: Client,
+        instance: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        busy: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``busy`` says whether there is so much work that events should make way for it."""
+        self._client, self._instance, self._clock, self._busy = client, instance[:128], clock, busy
         self._objects: OrderedDict[str, _Object] = OrderedDict()
         self._waiting: asyncio.Queue[tuple[Ref, Manifest, bool]] = asyncio.Queue(WAITING)
 
@@ -84,6 +94,8 @@ class Recorder:
     async def _send(self) -> None:
         while True:
             ref, manifest, create = await self._waiting.get()
+            if self._busy():
+                await asyncio.sleep(YIELD_SECONDS)
             try:
                 if create:
                     await self._client.create(manifest)

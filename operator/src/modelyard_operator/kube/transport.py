@@ -22,7 +22,7 @@ TIMEOUT = 15.0
 CONNECT_TIMEOUT = 5.0
 READ_TRIES = 3
 THROTTLED_TRIES = 5
-CONNECTIONS = 64
+CONNECTIONS = 112
 """At the same time; each watch has one of its own besides what requests need."""
 WATCHES = 16
 """Connections that are kept for them."""

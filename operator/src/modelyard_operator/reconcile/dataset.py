@@ -19,7 +19,7 @@ from typing import Any
 from modelyard_algorithms.contract import layout
 from modelyard_operator import naming
 from modelyard_operator.api.dataset import KIND, PLURAL, Dataset, DatasetSpec
-from modelyard_operator.desired import dataset_job, stores
+from modelyard_operator.desired import dataset_job, rendezvous, stores
 from modelyard_operator.plan import Manifest, Observed, Plan, Ref, fingerprint, parse_time, timestamp
 from modelyard_operator.policies import data_retry, pod_state
 from modelyard_operator.reconcile import dataset_reading, standing
@@ -81,10 +81,12 @@ class State:
         return self.spec.deletion_policy == "Delete"
 
     @property
-    def keys(self) -> list[Manifest]:
-        """The Secret with the platform's keys, for readings and for the jobs that train on a version."""
+    def shared(self) -> list[Manifest]:
+        """What the jobs that train on a version share: the Secret with the platform's keys, which readings
+        need too, and the Service by which workers find each other."""
         known = self.observed.platform.credentials is not None
-        return [stores.credentials_secret(self.observed)] if known else []
+        keys = [stores.credentials_secret(self.observed)] if known else []
+        return [*keys, rendezvous.service(self.observed)]
 
     def job_name(self, attempt: int) -> str:
         """Each reading's own; the uid keeps it apart from those of an object deleted a moment ago."""
@@ -92,9 +94,9 @@ class State:
         return naming.dataset_job(self.observed.name, digest)
 
     def saying(self, verdict: Standing, found: Plan) -> Plan:
-        """The plan with what every plan has: finalizer, keys, and an event where the reason is new."""
+        """The plan with what every plan has: finalizer, what jobs share, and an event for a new reason."""
         events = standing.events(self.observed, verdict)
-        return replace(found, finalizer=self.keeps_finalizer, apply=self.keys, events=events)
+        return replace(found, finalizer=self.keeps_finalizer, apply=self.shared, events=events)
 
 
 def plan(observed: Observed) -> Plan:

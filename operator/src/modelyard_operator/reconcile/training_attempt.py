@@ -223,7 +223,8 @@ def _rendezvous(state: State, pods: dict[int, Manifest]) -> list[Manifest]:
         return []
     if not first.get("status", {}).get("podIP"):
         return []
-    return [rendezvous.service(state.observed), rendezvous.endpoint_slice(state.observed, first)]
+    dataset = str(state.status["datasetNames"]["train"])
+    return [rendezvous.endpoint_slice(state.observed, first, dataset=dataset)]
 
 
 def _only_echoes(state: State, pods: dict[int, Manifest], failed: list[Manifest]) -> bool:

@@ -71,6 +71,7 @@ def succeeded(state: State, first: Manifest) -> Plan:
     return Plan(
         finalizer=state.keeps_finalizer,
         status=status,
+        unhurried=True,
         events=[Event("Succeeded", message)],
         requeue_after=state.spec.ttl_seconds_after_finished,
     )

@@ -8,6 +8,7 @@ import pytest
 
 from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.engine import journal
 from modelyard_operator.engine.journal import BATCH
 from modelyard_operator.engine.records import CONTENT
 from modelyard_operator.kube.election import NotLeadingError
@@ -65,6 +66,28 @@ async def test_a_status_is_written_later_and_its_page_goes(crowd: Bench) -> None
     job = crowd.api.find(REF)
     assert job is not None
     assert job["status"] == STATUS | {"phase": "Running"}
+    assert pages(crowd) == []
+
+
+async def test_a_status_without_news_is_written_after_a_while(
+    crowd: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "POSTPONED_SECONDS", 0.1)
+    crowd.add()
+    observed = await crowd.observer.observe(KEY)
+    assert observed is not None
+    await crowd.performer.perform(KEY, BEGINS, observed)
+    again = Plan(status=STATUS, requeue_after=60)
+    observed = await crowd.observer.observe(KEY)
+    assert observed is not None
+    result = await crowd.performer.perform(KEY, again, observed)
+    assert not result.changed
+    assert result.requeue_after is not None
+    assert 0 < result.requeue_after <= 0.1
+    assert crowd.status() == {}
+    await asyncio.sleep(result.requeue_after)
+    await crowd.performer.perform(KEY, again, observed)
+    assert crowd.status() == STATUS
     assert pages(crowd) == []
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from modelyard_operator.engine.loop import AGAIN_SECONDS
 from modelyard_operator.engine.outcome import MARKER, WEBHOOK_TRIES
 from modelyard_operator.kube.errors import UnavailableError
 from modelyard_operator.kube.queue import Key
@@ -131,6 +132,24 @@ async def test_a_plan_that_never_settles_is_slowed_down(bench: Bench) -> None:
     bench.add("j")
     await asyncio.sleep(1.0)
     assert 3 <= looks <= 7
+    await bench.engine.stop(1)
+
+
+async def test_tidying_up_waits_until_there_is_less_to_do(bench: Bench) -> None:
+    looks: list[bool] = []
+
+    def done(_: Observed) -> Plan:
+        looks.append(True)
+        return Plan(status={"phase": "Done"}, unhurried=True)
+
+    bench.plan = done
+    bench.engine.start()
+    bench.add("j")
+    await asyncio.sleep(10 * AGAIN_SECONDS)
+    assert len(looks) == 1
+    assert bench.queue.delayed == 1, "but it is not forgotten"
+    bench.engine.notify(KEY)
+    await eventually(lambda: len(looks) == 2)
     await bench.engine.stop(1)
 
 

@@ -5,8 +5,9 @@ from contextlib import suppress
 
 from modelyard_operator.kube import events
 from modelyard_operator.kube.election import NotLeadingError
-from modelyard_operator.kube.events import Recorder
+from modelyard_operator.kube.events import YIELD_SECONDS, Recorder
 from modelyard_operator.plan import Event, Manifest
+from tests.support.eventually import eventually
 from tests.support.fake_api import FakeApi
 
 
@@ -89,3 +90,17 @@ async def test_long_words_are_cut_to_what_the_api_takes() -> None:
     (found,) = api.objects.values()
     assert len(found["note"]) == 1024
     assert len(found["reportingInstance"]) == 128
+
+
+async def test_events_make_way_for_work() -> None:
+    api, work = FakeApi(), True
+    recorder = Recorder(api, "me", busy=lambda: work)
+    for number in range(5):
+        recorder.record(job(), Event("Running", f"{number}"))
+    task = asyncio.create_task(recorder.run())
+    await asyncio.sleep(1.5 * YIELD_SECONDS)
+    assert len(api.requests) == 1, "a few a second, whatever else there is to do"
+    work = False
+    await eventually(lambda: len(api.requests) == 5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -34,7 +34,7 @@ class Recording(Transport):
         await self.busy.wait()
         if self.answers:
             raise self.answers.pop(0)
-        return b"{}"
+        return b'{"metadata": {}}'
 
 
 class Term:
@@ -65,7 +65,7 @@ async def test_a_write_that_waits_for_the_limiter_is_fenced_after_it() -> None:
     first, second = asyncio.create_task(client.create(POD)), asyncio.create_task(client.create(POD))
     await asyncio.sleep(0.01)
     term.leading = False
-    assert await first == {}
+    assert await first == POD | {"metadata": {}}
     with pytest.raises(NotLeadingError):
         await second
     await transport.close()
@@ -82,7 +82,7 @@ async def test_a_write_that_waits_for_a_connection_is_fenced_after_it() -> None:
     term.leading = False
     transport.busy.set()
     found = await asyncio.gather(*writing, return_exceptions=True)
-    assert found[:-1] == [{}] * slots
+    assert found[:-1] == [POD | {"metadata": {}}] * slots
     assert isinstance(found[-1], NotLeadingError)
     await transport.close()
 
@@ -93,7 +93,7 @@ async def test_a_term_that_ends_while_a_connection_is_opened_lets_nothing_out() 
 
     async def answer(request: web.Request) -> web.Response:
         arrived.append(request.method)
-        return web.json_response({})
+        return web.json_response({"kind": "PartialObjectMetadata", "metadata": {"name": "p", "uid": "u"}})
 
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", answer)
@@ -116,7 +116,8 @@ async def test_a_term_that_ends_while_a_connection_is_opened_lets_nothing_out() 
                 await Client(transport, fence).delete(Ref("v1", "Pod", "ns", "p"))
             assert not arrived
             # What was refused leaves no broken connection behind.
-            assert await Client(transport).create(POD) == {}
+            made = await Client(transport).create(POD)
+            assert made == POD | {"metadata": {"name": "p", "uid": "u"}}
             assert arrived == ["POST"]
         finally:
             await transport.close()

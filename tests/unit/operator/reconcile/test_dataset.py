@@ -14,6 +14,8 @@ from tests.support.simulated import PLATFORM, Simulation
 
 VERSION = "sha256:" + "ab" * 32
 SECRET = Ref("v1", "Secret", "team", "keys")
+SHARED = {"digits-dataset-store", "digits-workers"}
+"""Names of what a Dataset has for the jobs that train on it."""
 FOREIGN = {
     "objectStore": {"bucket": "photos", "endpoint": "https://s3.test", "credentialsSecretName": "keys"}
 }
@@ -113,7 +115,7 @@ class TestReading:
     def test_one_job_and_the_credentials_are_made(self) -> None:
         sim = dataset()
         sim.settle()
-        assert kinds(sim) == ["Job", "Secret"]
+        assert kinds(sim) == ["Job", "Secret", "Service"]
         assert sim.status["phase"] == "Processing"
 
     def test_the_attempt_is_written_before_the_job_is_made(self) -> None:
@@ -140,7 +142,7 @@ class TestReading:
         assert sim.status["shortVersion"] == "ab" * 6
         assert sim.status["uri"] == f"s3://modelyard/datasets/team/digits/{'ab' * 32}/"
         assert sim.condition("Ready")["message"] == "100 images in 2 classes"
-        assert kinds(sim) == ["Secret"]
+        assert kinds(sim) == ["Secret", "Service"]
 
     def test_the_status_is_written_before_anything_is_deleted(self) -> None:
         sim = reading(dataset())
@@ -149,7 +151,7 @@ class TestReading:
         assert last.status_first
         assert {ref.kind for ref in last.delete} == {"Job"}
 
-    def test_the_keys_stay_for_the_jobs_that_train_on_it(self) -> None:
+    def test_the_keys_and_the_service_stay_for_the_jobs_that_train_on_it(self) -> None:
         sim = ready()
         for broken in (False, True):
             sim.children.clear()
@@ -158,12 +160,12 @@ class TestReading:
                 reading(sim)
                 fail(sim, "InvalidData", retriable=False)
             sim.settle()
-            assert ("Secret", "digits-dataset-store") in sim.children
+            assert sim.children.keys() >= {("Secret", "digits-dataset-store"), ("Service", "digits-workers")}
         waiting = foreign()
         waiting.references[SECRET] = None
         waiting.settle()
         assert waiting.status["phase"] == "Pending"
-        assert ("Secret", "digits-dataset-store") in waiting.children
+        assert waiting.children.keys() == {("Secret", "digits-dataset-store"), ("Service", "digits-workers")}
 
     def test_a_deleted_job_is_made_again_while_it_is_needed(self) -> None:
         sim = reading(dataset())
@@ -176,8 +178,8 @@ class TestReading:
         sim = ready()
         sim.tick(86400)
         sim.settle()
-        assert kinds(sim) == ["Secret"]
-        assert len([name for name in sim.created if name.startswith("digits-") and "store" not in name]) == 1
+        assert kinds(sim) == ["Secret", "Service"]
+        assert len([name for name in sim.created if name not in SHARED]) == 1
 
     def test_a_result_that_cannot_be_read_is_a_failure_that_says_what_to_do(self) -> None:
         sim = reading(dataset())
@@ -270,7 +272,7 @@ class TestFailure:
         sim.settle()
         sim.children.clear()
         sim.settle()
-        assert (sim.status["phase"], kinds(sim)) == ("Failed", ["Secret"])
+        assert (sim.status["phase"], kinds(sim)) == ("Failed", ["Secret", "Service"])
 
     @pytest.mark.parametrize("reason", ["StoreAccessDenied", "BucketNotFound", "StoreUnreachable"])
     def test_what_can_heal_is_tried_again_later_and_later(self, reason: str) -> None:
@@ -286,7 +288,7 @@ class TestFailure:
             reading(sim)
             assert sim.status["phase"] == "Failed", "the phase does not swing to and fro"
         assert waits == [15, 30, 60, 120, 240, 300, 300]
-        assert len({name for name in sim.created if "store" not in name}) == 8
+        assert len({name for name in sim.created if name not in SHARED}) == 8
         assert len(sim.children_of("Job")) == 1
         succeed(sim)
         sim.settle()
@@ -353,14 +355,14 @@ class TestEdits:
         sim.settle()
         sim.edit(revision=None)
         sim.settle()
-        assert (sim.status["phase"], kinds(sim)) == ("Ready", ["Secret"])
+        assert (sim.status["phase"], kinds(sim)) == ("Ready", ["Secret", "Service"])
 
     def test_another_deletion_policy_changes_the_finalizer_alone(self) -> None:
         sim = ready()
         assert not sim.settle().finalizer
         sim.edit(deletionPolicy="Delete")
         assert sim.settle().finalizer
-        assert kinds(sim) == ["Secret"]
+        assert kinds(sim) == ["Secret", "Service"]
 
     def test_another_image_starts_a_failed_reading_anew(self) -> None:
         sim = reading(dataset())
