@@ -161,7 +161,7 @@ def test_while_the_object_store_is_away_training_waits_and_then_goes_on(
 
 def test_a_deleted_service_of_the_workers_comes_back_and_training_goes_on(digits: Workspace) -> None:
     running = digits.running_job(_job("nameless"))
-    name = naming.workers_service("digits")
+    name = naming.workers_service("tiny")
     before = digits.get(SERVICE, name)
     digits.remove(SERVICE, name)
 

@@ -29,11 +29,11 @@ SAME_FOR = 600.0
 MERGE_EVERY = 60.0
 """The count is written at most this often."""
 REMEMBERED = 4096
-WAITING = 5000
+WAITING = 10_000
 LONGEST_NOTE = 1024
 SENDERS = 1
 """One after the other."""
-YIELD_SECONDS = 0.2
+YIELD_SECONDS = 0.1
 """Between two events while there is much work: the work comes first."""
 
 
