@@ -19,8 +19,8 @@ import asyncio
 import heapq
 import random
 import time
-from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 NEW_IN_A_ROW = 7
@@ -132,8 +132,7 @@ class WorkQueue:
         self._opens: float | None = None
         self._due_since: dict[Key, float] = {}
         self._working: dict[Key, float] = {}
-        self._beginning: Counter[str] = Counter()
-        self._first_looks: set[Key] = set()
+        self._beginning: set[Key] = set()
         self._again: set[Key] = set()
         self._later: dict[Key, float] = {}
         self._heap: list[tuple[float, Key]] = []
@@ -191,8 +190,7 @@ class WorkQueue:
         key = line.pop(patient=self._patient(line), closed=self._closed_until(namespace) is not None)
         if key not in self._known:
             self._known.add(key)
-            self._first_looks.add(key)
-            self._beginning[namespace] += 1
+            self._beginning.add(key)
         if line:
             self._turns.append(namespace)
         else:
@@ -226,11 +224,7 @@ class WorkQueue:
     def done(self, key: Key) -> None:
         """Work on a key has ended; it is due again if it was added meanwhile."""
         del self._working[key]
-        if key in self._first_looks:
-            self._first_looks.discard(key)
-            self._beginning[key.namespace] -= 1
-            if not self._beginning[key.namespace]:
-                del self._beginning[key.namespace]
+        self._beginning.discard(key)
         if key in self._again:
             self._again.discard(key)
             self.add(key)
@@ -289,7 +283,7 @@ class WorkQueue:
         self._opens = None
         for _ in range(len(self._turns)):
             namespace = self._turns.popleft()
-            busy = sum(key.namespace == namespace for key in self._working)
+            busy = _of(namespace, self._working)
             if (busy < self._share or not self._company(namespace)) and self._open(namespace):
                 return namespace
             self._turns.append(namespace)
@@ -306,7 +300,7 @@ class WorkQueue:
             moments.append(until)
         if line.known:
             until = self._due_since[line.known[0]] + KNOWN_WAIT_SECONDS
-            if self._beginning[namespace] < WAVE_FIRST or until <= self._clock():
+            if _of(namespace, self._beginning) < WAVE_FIRST or until <= self._clock():
                 return True
             moments.append(until)
         self._opens = min(moments if self._opens is None else [*moments, self._opens])
@@ -359,3 +353,8 @@ class WorkQueue:
             for _ in range(min(self.depth, len(self._waiters))):
                 self._wake()
         self._arm()
+
+
+def _of(namespace: str, keys: Iterable[Key]) -> int:
+    """How many keys are of a namespace."""
+    return sum(key.namespace == namespace for key in keys)
