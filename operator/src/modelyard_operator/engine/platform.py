@@ -12,7 +12,6 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from modelyard_algorithms.contract import environment
 from modelyard_operator import naming
@@ -86,8 +85,7 @@ class PlatformKeeper:
             names = f"{environment.ACCESS_KEY_FILE} and {environment.SECRET_KEY_FILE}"
             self._say(f"Secret {self._ref.name} needs the keys {names}")
             return
-        if self._ca_file is not None:
-            credentials = replace(credentials, ca=await asyncio.to_thread(Path(self._ca_file).read_text))
+        credentials = await asyncio.to_thread(keys.trusting, credentials, self._ca_file)
         if credentials != self.credentials:
             self.credentials, self._said = credentials, ""
             self._on_keys()

@@ -56,6 +56,10 @@ class Bucket:
             raise StorageError(f"{prefix!r} is not the folder of one object; nothing was deleted")
         return await self._run(lambda client: _purge(client, self.name, prefix))
 
+    async def is_empty(self) -> bool:
+        """Whether there is no object in it."""
+        return await self._run(lambda client: next(iter(client.list_objects(self.name)), None) is None)
+
     async def remove(self) -> int:
         """Delete the bucket and everything in it; returns how many objects that was."""
         return await self._run(lambda client: _remove(client, self.name))

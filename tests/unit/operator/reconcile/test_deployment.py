@@ -23,7 +23,7 @@ BACKENDS = ("Kubernetes", "KServe")
 def training_job(phase: str = "Succeeded", digest: str = DIGEST, **status: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"phase": phase}
     if phase == "Succeeded":
-        found["model"] = {"uri": "s3://modelyard-team/models/team/train-1/", "digest": digest, "bytes": 9}
+        found["model"] = {"uri": "s3://modelyard-team/models/train-1/", "digest": digest, "bytes": 9}
     return {"metadata": {"name": "train", "namespace": "team"}, "status": found | status}
 
 
@@ -159,7 +159,7 @@ class TestServing:
         assert sim.status["backend"] == backend
         assert sim.status["ready"] == "1/1"
         assert sim.status["model"] == {
-            "uri": "s3://modelyard-team/models/team/train-1/",
+            "uri": "s3://modelyard-team/models/train-1/",
             "digest": DIGEST,
             "bytes": 9,
         }
@@ -185,7 +185,7 @@ class TestServing:
         sim = serving(backend)
         asked = task(sim)
         assert (asked.model_name, asked.digest) == ("d", DIGEST)
-        assert (asked.model.bucket, asked.model.prefix) == ("modelyard", "models/team/train-1/")
+        assert (asked.model.bucket, asked.model.prefix) == ("modelyard-team", "models/train-1/")
 
     def test_a_new_model_rolls_and_the_status_names_the_old_one_until_it_is_there(self, backend: str) -> None:
         sim = serving(backend)

@@ -454,7 +454,7 @@ def test_deletion_cleans_the_store_only_where_asked_and_after_the_pods() -> None
     assert names(sim) == []
     assert sim.purged == []
     assert not sim.reconcile().finalizer
-    assert sim.purged == ["runs/team/j-11111111/", "models/team/j-11111111/"]
+    assert sim.purged == ["runs/j-11111111/", "models/j-11111111/"]
 
 
 def test_trouble_of_a_pending_pod_is_told() -> None:

@@ -13,6 +13,8 @@ import hashlib
 import hmac
 import json
 import secrets
+from dataclasses import replace
+from pathlib import Path
 
 from modelyard_algorithms.contract import environment
 from modelyard_operator import naming
@@ -77,6 +79,15 @@ def decoded(manifest: Manifest) -> dict[str, str]:
         except (binascii.Error, UnicodeDecodeError):
             continue
     return found
+
+
+def trusting(known: StoreCredentials, ca_file: str | None) -> StoreCredentials:
+    """The same keys, with the certificates of a PEM bundle.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return known if ca_file is None else replace(known, ca=Path(ca_file).read_text())
 
 
 def credentials(data: dict[str, str]) -> StoreCredentials | None:
