@@ -66,9 +66,7 @@ class Bench:
             watched=None,
             crowded=lambda: self.crowded,
         )
-        self.performer = Performer(
-            self.api, self.cache, recorder, self.purger, self.journal, self.uploads
-        )
+        self.performer = Performer(self.api, self.cache, recorder, self.purger, self.journal, self.uploads)
         observer = Observer(
             self.cache,
             References(self.cache.store, self.api),
