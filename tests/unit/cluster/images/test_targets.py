@@ -14,7 +14,7 @@ OPERATOR = "127.0.0.1:5000/modelyard/operator"
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was asked of the registry and of buildah, with seven images of the operator and one of the store."""
+    """What was asked of the registry and of buildah, with seven images of the operator and one store."""
     done: list[str] = []
     stored = {"operator": [f"v{number}" for number in range(7)], "store": ["v0"]}
     monkeypatch.setattr(registry, "tags", lambda host, name: stored.get(name.rpartition("/")[2], []))
