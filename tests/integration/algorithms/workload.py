@@ -24,7 +24,7 @@ from modelyard_algorithms.contract.task import (
     Store,
     TrainingTask,
 )
-from tests.integration.algorithms.minio_server import BUCKET, MinioServer, free_port
+from tests.integration.algorithms.store_server import BUCKET, StoreServer, free_port
 
 TIMEOUT = 180.0
 
@@ -65,7 +65,7 @@ class Pod:
 class Machine:
     """Starts pods against one object store; kills what is left at the end."""
 
-    def __init__(self, store: MinioServer, folder: Path, credentials: Path) -> None:
+    def __init__(self, store: StoreServer, folder: Path, credentials: Path) -> None:
         self.store = store
         self._folder = folder
         self._credentials = credentials
@@ -115,7 +115,7 @@ class Machine:
             uid="u",
             stores=self.stores,
             source=location(source, bucket),
-            destination=location("datasets/demo/digits/"),
+            destination=location("datasets/digits/"),
             **fields,
         )
 
@@ -127,7 +127,7 @@ class Machine:
             return Channel(
                 dataset="digits",
                 version=summary.version,
-                manifest=location(f"datasets/demo/digits/{version}/"),
+                manifest=location(f"datasets/digits/{version}/"),
                 source=location(summary.source_prefix, summary.source_bucket),
                 split=split,
             )

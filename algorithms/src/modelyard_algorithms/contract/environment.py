@@ -45,4 +45,4 @@ TERMINATION_LOG = "/dev/termination-log"
 RENDEZVOUS_PORT = 29500
 SERVING_PORT = 8080
 EXIT_INVALID = 64
-"""Exit code (sysexits EX_USAGE) of a failure that another try cannot mend: bad data, bad settings."""
+"""Exit code (sysexits EX_USAGE) of a failure that another try cannot fix: bad data, bad settings."""

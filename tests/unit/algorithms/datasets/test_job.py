@@ -29,7 +29,7 @@ def _build(
         uid="u",
         stores={"s": Store(endpoint=store.endpoint)},
         source=Location(store="s", bucket="source", prefix=prefix),
-        destination=Location(store="s", bucket="platform", prefix="datasets/demo/digits/"),
+        destination=Location(store="s", bucket="platform", prefix="datasets/digits/"),
         validation_fraction=fraction,
         max_pixels=100_000,
     )
@@ -48,7 +48,7 @@ def test_a_version_is_written_with_dataset_json_last(store: MemoryStore) -> None
     assert summary.splits == {"train": 9, "validation": 3}
     assert (summary.width, summary.height, summary.channels) == (8, 8, 1)
     assert summary.bytes == sum(len(data) for data in FILES.values())
-    prefix = f"datasets/demo/digits/{summary.version.removeprefix('sha256:')}/"
+    prefix = f"datasets/digits/{summary.version.removeprefix('sha256:')}/"
     assert store.written == [f"{prefix}items.jsonl", f"{prefix}dataset.json"]
     assert DatasetSummary.model_validate_json(store.data["platform", f"{prefix}dataset.json"]) == summary
     lines = store.data["platform", f"{prefix}items.jsonl"].splitlines()
