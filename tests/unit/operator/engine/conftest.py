@@ -126,6 +126,7 @@ class Bench:
                     "kind": owner["kind"],
                     "name": owner["metadata"]["name"],
                     "uid": owner["metadata"]["uid"],
+                    "controller": True,
                 }
             ],
         }
