@@ -108,8 +108,8 @@ class Observed:
     now: datetime
     platform: Platform
     children: Sequence[Manifest] = ()
-    """All objects that hang on this one by controllers, of all kinds; pods are trimmed to metadata,
-    spec.nodeName and status."""
+    """All live objects that hang on this one by a chain of controllers (kube.chains), of all kinds but
+    ReplicaSets; pods are trimmed to metadata, spec.nodeName and status."""
     references: Mapping[Ref, Manifest | None] = field(default_factory=dict)
     """Answers to the controller's references(): None where the object does not exist. A Secret
     comes with its metadata only."""

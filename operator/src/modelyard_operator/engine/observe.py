@@ -11,7 +11,7 @@ from modelyard_operator.engine.cache import Cache, ref_of
 from modelyard_operator.engine.journal import Journal
 from modelyard_operator.engine.references import References
 from modelyard_operator.kube.queue import Key
-from modelyard_operator.plan import Observed, Platform, Storage, StoragePending
+from modelyard_operator.plan import Observed, Platform, Ref, Storage, StoragePending
 
 
 class Reports(Protocol):
@@ -57,7 +57,7 @@ class Observer:
             object=self._journal.overlaid(manifest),
             now=self._now(),
             platform=self._platform(),
-            children=store.children(uid),
+            children=store.children(Ref.of(manifest)),
             references=references,
             report=self._reports.newest(key, uid),
             storage=self._storage(key.namespace),

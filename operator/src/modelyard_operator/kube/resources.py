@@ -38,6 +38,7 @@ SECRET = Resource("v1", "Secret", "secrets")
 SERVICE = Resource("v1", "Service", "services")
 JOB = Resource("batch/v1", "Job", "jobs")
 APPS_DEPLOYMENT = Resource("apps/v1", "Deployment", "deployments")
+REPLICA_SET = Resource("apps/v1", "ReplicaSet", "replicasets")
 DISRUPTION_BUDGET = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 ENDPOINT_SLICE = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 NAMESPACE = Resource("v1", "Namespace", "namespaces", namespaced=False)
@@ -50,8 +51,9 @@ OWN = tuple(Resource(API_VERSION, found.KIND, found.PLURAL) for found in (datase
 """Our three kinds."""
 TRAINING_JOB = next(found for found in OWN if found.kind == training_job.KIND)
 
-CHILDREN = (POD, SERVICE, ENDPOINT_SLICE, SECRET, JOB, APPS_DEPLOYMENT, DISRUPTION_BUDGET)
-"""Kinds of children that every cluster has; InferenceServices come with KServe."""
+CHILDREN = (POD, SERVICE, ENDPOINT_SLICE, SECRET, JOB, APPS_DEPLOYMENT, REPLICA_SET, DISRUPTION_BUDGET)
+"""Kinds of children that every cluster has; InferenceServices come with KServe. ReplicaSets are made by
+Kubernetes, and stand between a Deployment and its pods."""
 
 _OTHERS = (
     Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),

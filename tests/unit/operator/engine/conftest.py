@@ -130,6 +130,7 @@ class Bench:
                     "kind": owner["kind"],
                     "name": owner["metadata"]["name"],
                     "uid": owner["metadata"]["uid"],
+                    "controller": True,
                 }
             ],
         }
