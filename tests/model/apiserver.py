@@ -25,6 +25,8 @@ Address = tuple[str, str, str, str]
 FINAL_POD_PHASES = frozenset({"Succeeded", "Failed"})
 DEFAULT_GRACE = 30
 FIRST_VERSION = 10
+FOREGROUND = "foregroundDeletion"
+"""Finalizer of what stays until everything that it controls is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +165,21 @@ class ApiServer:
             return self._erase(actor, before, found)
         return self._write(actor, before, found)
 
-    def delete(self, actor: str, ref: Ref, *, grace_seconds: int | None = None) -> Manifest | None:
+    def delete(
+        self, actor: str, ref: Ref, *, grace_seconds: int | None = None, foreground: bool = False
+    ) -> Manifest | None:
         """Delete, or begin to; answers as the API server does: pods are always returned."""
         before = self._need(ref)
         if ref.uid is not None and ref.uid != before["metadata"]["uid"]:
             raise ConflictError("the UID in the precondition differs", status=409, reason="Conflict")
         if before["kind"] == "Pod":
             return self._delete_pod(actor, before, grace_seconds)
-        if before["metadata"].get("finalizers"):
+        if before["metadata"].get("finalizers") or foreground:
             if "deletionTimestamp" in before["metadata"]:
                 return copied(before)
             found = copied(before)
             found["metadata"] |= {
+                "finalizers": [*before["metadata"].get("finalizers", []), *[FOREGROUND] * foreground],
                 "deletionTimestamp": timestamp(self._now()),
                 "generation": int(before["metadata"]["generation"]) + 1,
             }

@@ -231,9 +231,14 @@ class ModelClient(Client):
 
     async def delete(self, ref: Ref, *, grace_seconds: int | None = None) -> Manifest | None:
         await self._ask_the_fence()
-        return await self._send(
-            "delete", ref, lambda: self._server.delete(self._identity, ref, grace_seconds=grace_seconds)
-        )
+
+        def done() -> Manifest | None:
+            foreground = ref.kind == "Job"
+            return self._server.delete(
+                self._identity, ref, grace_seconds=grace_seconds, foreground=foreground
+            )
+
+        return await self._send("delete", ref, done)
 
     async def _ask_the_fence(self) -> None:
         """Right before a write leaves: a process that hangs asks when it goes on."""

@@ -14,6 +14,7 @@ from tests.model.history import Check, History, Rest, by_operator, is_own, statu
 from tests.model.workloads import owned_pods, ready
 
 SERVERS = ("apps/v1", "Deployment")
+MADE_BY_KUBERNETES = {"ReplicaSet", "Pod"}
 
 
 class Servings:
@@ -145,7 +146,11 @@ def nothing_is_left_over(history: History) -> str | None:
     for item in handled(history):
         if status_of(item).get("phase") not in {"Ready", "Stopped"}:
             continue
-        own = {(c["kind"], c["metadata"]["name"]) for c in history.children(item) if c["kind"] != "Pod"}
+        own = {
+            (c["kind"], c["metadata"]["name"])
+            for c in history.children(item)
+            if c["kind"] not in MADE_BY_KUBERNETES
+        }
         left = own - needed(item)
         if left:
             return f"{item['metadata']['name']} has {sorted(left)} besides"

@@ -9,7 +9,7 @@ from typing import Any
 
 from modelyard_algorithms.contract.report import PEER_LOST, TERMINATED
 from modelyard_operator.plan import Manifest, Ref, parse_time, timestamp
-from tests.model.apiserver import FINAL_POD_PHASES, ApiServer
+from tests.model.apiserver import FINAL_POD_PHASES, FOREGROUND, ApiServer
 
 NODES = ("node-a", "node-b")
 RESULT = {"digest": "sha256:" + "0" * 64, "bytes": 1, "metrics": {}, "epoch": 1, "step": 1}
@@ -110,12 +110,23 @@ class Kubelet:
             self._server.delete("kubelet", Ref.of(pod), grace_seconds=0)
 
     def collect(self) -> None:
-        """Garbage: objects all of whose owners are gone."""
-        alive = {item["metadata"]["uid"] for item in self._server.objects.values()}
+        """Garbage: objects all of whose owners, in the same namespace, are gone or wait for them to go."""
+        alive, waiting = set(), set()
+        for item in self._server.objects.values():
+            uid = (item["metadata"].get("namespace"), item["metadata"]["uid"])
+            (waiting if _waits_for_its_own(item) else alive).add(uid)
+        held = set()
         for item in list(self._server.objects.values()):
-            owners = item["metadata"].get("ownerReferences", [])
-            if owners and not any(owner["uid"] in alive for owner in owners):
+            meta = item["metadata"]
+            owners = {(meta.get("namespace"), owner["uid"]) for owner in meta.get("ownerReferences", [])}
+            held |= owners
+            if owners and not owners & alive and "deletionTimestamp" not in meta:
                 self._server.delete("collector", Ref.of(item))
+        for item in list(self._server.objects.values()):
+            uid = (item["metadata"].get("namespace"), item["metadata"]["uid"])
+            if uid in waiting - held:
+                left = [found for found in item["metadata"]["finalizers"] if found != FOREGROUND]
+                self._server.patch("collector", Ref.of(item), {"metadata": {"finalizers": left}})
 
     def step(self) -> None:
         """Everything that is due by itself, in a cluster that is well."""
@@ -139,6 +150,10 @@ class Kubelet:
 
     def _patch(self, pod: Manifest, patch: Manifest) -> Manifest:
         return self._server.patch("kubelet", Ref.of(pod), patch)
+
+
+def _waits_for_its_own(item: Manifest) -> bool:
+    return FOREGROUND in item["metadata"].get("finalizers", [])
 
 
 def lost_for_good(pod: Manifest, now: datetime, seconds: float) -> bool:

@@ -18,7 +18,7 @@ from tests.model.world import World
 pods = st.integers(0, 5)
 """Which of the pods that there are: the number is taken modulo their count."""
 kinds = st.sampled_from(
-    ["TrainingJob", "Pod", "Service", "EndpointSlice", "Secret", "Dataset", "Job", "Deployment"]
+    ["TrainingJob", "Pod", "Service", "EndpointSlice", "Dataset", "Job", "Deployment", "ReplicaSet", "Secret"]
 )
 moments = st.sampled_from([0.0005, 0.003, 0.01, 0.06, 0.3, 1.0, 3.0, 12.0, 70.0])
 """From less than one way to the API server to longer than a node's loss takes."""

@@ -13,6 +13,7 @@ from modelyard_operator.reconcile.dataset_reading import JOB_NAME_LABEL
 from tests.model.apiserver import FINAL_POD_PHASES, ApiServer, copied
 
 HASH_LABEL = "pod-template-hash"
+REPLICA_SET = ("apps/v1", "ReplicaSet")
 
 
 class JobController:
@@ -24,7 +25,7 @@ class JobController:
 
     def step(self) -> None:
         for job in self._server.all("batch/v1", "Job"):
-            if _concluded(job):
+            if _concluded(job) or "deletionTimestamp" in job["metadata"]:
                 continue
             pods = owned_pods(self._server, job)
             if job["spec"].get("suspend"):
@@ -50,7 +51,7 @@ class JobController:
 
 
 class DeploymentController:
-    """apps/v1 Deployments, without the ReplicaSets between: maxSurge 1, maxUnavailable 0."""
+    """apps/v1 Deployments, a ReplicaSet for each template that has pods: maxSurge 1, maxUnavailable 0."""
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
@@ -69,8 +70,9 @@ class DeploymentController:
         new, old = self._pods(deployment)
         if len(new) < wanted and len(new) + len(old) < wanted + 1:
             self._made += 1
+            replicas = self._replica_set(deployment)
             labels = {HASH_LABEL: _hash(deployment)}
-            make_pod(self._server, deployment, f"{deployment['metadata']['name']}-{self._made:05}", labels)
+            make_pod(self._server, replicas, f"{replicas['metadata']['name']}-{self._made:05}", labels)
         for pod in new[wanted:]:
             self._server.delete("controller", Ref.of(pod))
         # An old one goes when enough others answer; one that does not answer is missed by nobody.
@@ -79,6 +81,30 @@ class DeploymentController:
             if not ready(pod) or spare > 0:
                 spare -= ready(pod)
                 self._server.delete("controller", Ref.of(pod))
+        for replicas in controlled(self._server, deployment, REPLICA_SET):
+            if not owned_pods(self._server, replicas):
+                self._server.delete("controller", Ref.of(replicas))
+
+    def _replica_set(self, deployment: Manifest) -> Manifest:
+        """The one of the newest template, which is made where it is missing."""
+        digest = _hash(deployment)
+        name = f"{deployment['metadata']['name']}-{digest}"
+        ref = Ref(*REPLICA_SET, deployment["metadata"]["namespace"], name)
+        found = self._server.find(ref)
+        if found is not None:
+            return found
+        template = copied(deployment["spec"]["template"])
+        labels = (template.get("metadata", {}).get("labels") or {}) | {HASH_LABEL: digest}
+        meta = _metadata(deployment, name, labels)
+        return self._server.create(
+            "controller",
+            {
+                "apiVersion": ref.api_version,
+                "kind": ref.kind,
+                "metadata": meta,
+                "spec": {"template": template},
+            },
+        )
 
     def _tell(self, deployment: Manifest) -> None:
         new, old = self._pods(deployment)
@@ -101,12 +127,19 @@ class DeploymentController:
 
 
 def owned_pods(server: ApiServer, owner: Manifest) -> list[Manifest]:
-    """By owner reference, which nobody edits here."""
-    uid = owner["metadata"]["uid"]
+    """By owner reference, which nobody edits here, also through ReplicaSets."""
+    links = [owner, *controlled(server, owner, REPLICA_SET)]
+    return [pod for link in links for pod in controlled(server, link, ("v1", "Pod"))]
+
+
+def controlled(server: ApiServer, owner: Manifest, kind: tuple[str, str]) -> list[Manifest]:
+    """Objects of a kind that have this very owner, in its namespace."""
+    namespace, uid = owner["metadata"]["namespace"], owner["metadata"]["uid"]
     return [
-        pod
-        for pod in server.all("v1", "Pod")
-        if any(found["uid"] == uid for found in pod["metadata"].get("ownerReferences", []))
+        item
+        for item in server.all(*kind)
+        if item["metadata"]["namespace"] == namespace
+        and any(found["uid"] == uid for found in item["metadata"].get("ownerReferences", []))
     ]
 
 
@@ -114,16 +147,20 @@ def make_pod(server: ApiServer, owner: Manifest, name: str, labels: dict[str, st
     """A pod from its owner's template."""
     template = copied(owner["spec"]["template"])
     meta = template.get("metadata", {})
-    reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"]}
-    meta |= {
-        "name": name,
-        "namespace": owner["metadata"]["namespace"],
-        "labels": (meta.get("labels") or {}) | labels,
-        "ownerReferences": [reference | {"uid": owner["metadata"]["uid"], "controller": True}],
-    }
+    meta |= _metadata(owner, name, (meta.get("labels") or {}) | labels)
     server.create(
         "controller", {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
     )
+
+
+def _metadata(owner: Manifest, name: str, labels: dict[str, str]) -> Manifest:
+    reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"]}
+    return {
+        "name": name,
+        "namespace": owner["metadata"]["namespace"],
+        "labels": labels,
+        "ownerReferences": [reference | {"uid": owner["metadata"]["uid"], "controller": True}],
+    }
 
 
 def ready(pod: Manifest) -> bool:

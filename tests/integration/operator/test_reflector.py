@@ -25,22 +25,26 @@ class Desk:
         self.cache = Cache(Store(), tiny(lambda _: Plan()), self.due.append)
         self.reflector = Reflector(
             client,
-            resources.SECRET,
-            self.cache.child_sink("v1", "Secret"),
+            resources.CONFIG_MAP,
+            self.cache.child_sink("v1", "ConfigMap"),
             selector=naming.CHILD_SELECTOR,
             namespace=namespace,
         )
 
-    def child(self, name: str, **labels: str) -> Manifest:
-        meta = {"name": name, "namespace": self.namespace}
-        return {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": meta | {"labels": naming.labels("TrainingJob", "j", "u1") | labels},
+    def child(self, name: str) -> Manifest:
+        labels = naming.labels("TrainingJob", "j", "u1")
+        reference = {"apiVersion": API_VERSION, "kind": "TrainingJob", "name": "j", "uid": "u1"}
+        meta = {
+            "name": name,
+            "namespace": self.namespace,
+            "labels": labels,
+            "ownerReferences": [reference | {"controller": True}],
         }
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
 
     def names(self) -> list[str]:
-        return [child["metadata"]["name"] for child in self.cache.store.children("u1")]
+        owner = Ref(API_VERSION, "TrainingJob", self.namespace, "j", "u1")
+        return [child["metadata"]["name"] for child in self.cache.store.children(owner)]
 
 
 @pytest.fixture
@@ -62,7 +66,7 @@ async def test_children_come_and_go_and_make_their_owner_due(desk: Desk) -> None
     assert desk.names() == ["before"]
     await desk.client.create(desk.child("later"))
     await eventually(lambda: desk.names() == ["before", "later"])
-    await desk.client.delete(Ref("v1", "Secret", desk.namespace, "before"))
+    await desk.client.delete(Ref("v1", "ConfigMap", desk.namespace, "before"))
     await eventually(lambda: desk.names() == ["later"])
     assert set(desk.due) == {Key("TrainingJob", desk.namespace, "j")}
     assert len(desk.due) == 2
@@ -73,17 +77,17 @@ async def test_own_writes_are_known_at_once_and_their_echo_is_no_news(desk: Desk
     desk.cache.wrote(written)
     assert "mine" in desk.names()
     desk.due.clear()
-    desk.cache.child_sink("v1", "Secret").seen(written)
+    desk.cache.child_sink("v1", "ConfigMap").seen(written)
     assert desk.due == []
 
 
 async def test_a_child_that_loses_its_labels_and_gets_them_back(desk: Desk) -> None:
-    ref = Ref("v1", "Secret", desk.namespace, "before")
+    ref = Ref("v1", "ConfigMap", desk.namespace, "before")
     await desk.client.merge_patch(
         ref, {"metadata": {"labels": {naming.KIND_LABEL: None}}}, resource_version=None
     )
     await eventually(lambda: desk.names() == [])
-    assert desk.due, "the owner hears of it by the labels that the child had"
+    assert desk.due, "the owner hears of it"
     await desk.client.merge_patch(
         ref, {"metadata": {"labels": {naming.KIND_LABEL: "TrainingJob"}}}, resource_version=None
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.kube.queue import Key
-from modelyard_operator.kube.store import NEVER, Store, number, owner_reference, version_of
+from modelyard_operator.kube.store import NEVER, Store, number, owner_uid, version_of
 from modelyard_operator.plan import Manifest, Ref
 from modelyard_operator.reconcile.controller import Controller
 
@@ -65,6 +64,10 @@ class Cache:
         for kind in self.controllers:
             for ref in self.store.refs(API_VERSION, kind):
                 yield Key(kind, ref.namespace, ref.name)
+
+    def uses(self, namespace: str) -> bool:
+        """Whether there is an object of our kinds in a namespace."""
+        return self.store.holds(API_VERSION, namespace)
 
     def references(self, manifest: Manifest) -> list[Ref]:
         """What an object refers to; nothing where that cannot be told (its reconcile will say why)."""
@@ -142,7 +145,10 @@ class OwnSink:
 
 
 class ChildSink:
-    """Hears of one kind of children; what changes makes the owner due."""
+    """Hears of one kind of children; what changes makes the object due that it hangs on.
+
+    A child may come before what lies between it and the object: then whatever comes last makes it due.
+    """
 
     def __init__(self, cache: Cache, api_version: str, kind: str) -> None:
         self._cache, self._api_version, self._kind = cache, api_version, kind
@@ -150,7 +156,10 @@ class ChildSink:
     def seen(self, manifest: Manifest) -> None:
         manifest.setdefault("apiVersion", self._api_version)
         manifest.setdefault("kind", self._kind)
+        before = self._cache.store.entry(Ref.of(manifest))
         if self._cache.store.put(manifest):
+            if before is not None and before.owner != owner_uid(manifest):
+                self._notify_owner(before.manifest())
             self._notify_owner(manifest)
 
     def gone(self, manifest: Manifest) -> None:
@@ -168,10 +177,6 @@ class ChildSink:
                 self._notify_owner(manifest)
 
     def _notify_owner(self, manifest: Manifest) -> None:
-        labels, owner = manifest["metadata"].get("labels") or {}, owner_reference(manifest)
-        kind = owner["kind"] if owner is not None else labels.get(naming.KIND_LABEL, "")
-        name = owner["name"] if owner is not None else labels.get(naming.NAME_LABEL, "")
-        key = Key(kind, manifest["metadata"].get("namespace", ""), name)
-        # Labels are anybody's to set: a pod of an unknown owner is nobody's.
-        if key.kind in self._cache.controllers and self._cache.store.entry(ref_of(key)) is not None:
-            self._cache.notify(key)
+        owner = self._cache.store.root(manifest)
+        if owner is not None and owner.kind in self._cache.controllers:
+            self._cache.notify(Key(owner.kind, owner.namespace, owner.name))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import OrderedDict
+from dataclasses import replace
 from enum import Enum
 
 import orjson
 
-from modelyard_operator import naming
 from modelyard_operator.engine import drift, wish
 from modelyard_operator.engine.cache import Cache, key_of
 from modelyard_operator.engine.doubts import Doubts
+from modelyard_operator.kube.chains import controller_of
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import (
     AlreadyExistsError,
@@ -68,9 +69,9 @@ class Children:
     async def create(self, manifest: Manifest, observed: Observed) -> Step:
         """Create one where it is absent; one that is there stays as it is."""
         ref = Ref.of(manifest)
-        entry = self._cache.store.entry(ref)
-        if entry is not None and entry.owner == observed.uid:
-            return Step.WAITING if _terminating(entry.manifest()) else Step.SETTLED
+        existing = self._cache.store.get(ref)
+        if existing is not None and _ours(existing, observed):
+            return Step.WAITING if _terminating(existing) else Step.SETTLED
         try:
             with self._doubts.unless_answered(key_of(observed.object), ref):
                 found = await self._client.create(wish.complete(manifest))
@@ -199,19 +200,14 @@ async def delete(client: Client, ref: Ref, grace_seconds: int | None = None) -> 
 
 
 def _ours(found: Manifest, observed: Observed) -> bool:
-    """Made for this very object: by label, or by owner where somebody took the label off."""
-    meta = found["metadata"]
-    owners = {owner.get("uid") for owner in meta.get("ownerReferences", [])}
-    return observed.uid in owners or meta.get("labels", {}).get(naming.UID_LABEL) == observed.uid
+    """Controlled by this very object. What labels say is anybody's word."""
+    return controller_of(found) == Ref.of(observed.object)
 
 
 def _predecessors(found: Manifest, observed: Observed) -> bool:
-    """Made for an earlier object of the same name: the garbage collector will take it."""
-    return any(
-        (owner.get("kind"), owner.get("name")) == (observed.object["kind"], observed.name)
-        and str(owner.get("apiVersion", "")) == observed.object["apiVersion"]
-        for owner in found["metadata"].get("ownerReferences", [])
-    )
+    """Controlled by an earlier object of the same name: the garbage collector will take it."""
+    controller, owner = controller_of(found), Ref.of(observed.object)
+    return controller is not None and replace(controller, uid=owner.uid) == owner
 
 
 def _terminating(manifest: Manifest) -> bool:

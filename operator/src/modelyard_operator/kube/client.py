@@ -292,7 +292,8 @@ class Client:
         options: dict[str, Any] = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
-            "propagationPolicy": "Background",
+            # A pod counts by its Job (kube.chains): the Job stays until its pods are gone.
+            "propagationPolicy": "Foreground" if ref.kind == "Job" else "Background",
         }
         if ref.uid is not None:
             options["preconditions"] = {"uid": ref.uid}

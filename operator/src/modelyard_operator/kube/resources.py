@@ -38,8 +38,10 @@ SECRET = Resource("v1", "Secret", "secrets")
 SERVICE = Resource("v1", "Service", "services")
 JOB = Resource("batch/v1", "Job", "jobs")
 APPS_DEPLOYMENT = Resource("apps/v1", "Deployment", "deployments")
+REPLICA_SET = Resource("apps/v1", "ReplicaSet", "replicasets")
 DISRUPTION_BUDGET = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 ENDPOINT_SLICE = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
+NAMESPACE = Resource("v1", "Namespace", "namespaces", namespaced=False)
 CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps")
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 EVENT = Resource("events.k8s.io/v1", "Event", "events")
@@ -49,8 +51,9 @@ OWN = tuple(Resource(API_VERSION, found.KIND, found.PLURAL) for found in (datase
 """Our three kinds."""
 TRAINING_JOB = next(found for found in OWN if found.kind == training_job.KIND)
 
-CHILDREN = (POD, SERVICE, ENDPOINT_SLICE, SECRET, JOB, APPS_DEPLOYMENT, DISRUPTION_BUDGET)
-"""Kinds of children that every cluster has; InferenceServices come with KServe."""
+CHILDREN = (POD, SERVICE, ENDPOINT_SLICE, SECRET, JOB, APPS_DEPLOYMENT, REPLICA_SET, DISRUPTION_BUDGET)
+"""Kinds of children that every cluster has; InferenceServices come with KServe. ReplicaSets are made by
+Kubernetes, and stand between a Deployment and its pods."""
 
 _OTHERS = (
     Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
@@ -59,7 +62,17 @@ _OTHERS = (
 
 _TABLE = {
     (found.api_version, found.kind): found
-    for found in (*OWN, *CHILDREN, INFERENCE_SERVICE, CONFIG_MAP, LEASE, EVENT, TOKEN_REVIEW, *_OTHERS)
+    for found in (
+        *OWN,
+        *CHILDREN,
+        INFERENCE_SERVICE,
+        NAMESPACE,
+        CONFIG_MAP,
+        LEASE,
+        EVENT,
+        TOKEN_REVIEW,
+        *_OTHERS,
+    )
 }
 
 

@@ -15,14 +15,15 @@ from typing import cast
 
 import orjson
 
-from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.kube import chains
 from modelyard_operator.plan import Manifest, Ref
 
 TOMBSTONE_SECONDS = 300.0
 NEVER = 1 << 63
 """Later than every version."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_IDENTITY = ("name", "namespace", "uid", "resourceVersion", "ownerReferences")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Entry:
     version: int
     uid: str
     owner: str | None
-    """uid of the object of ours that it belongs to."""
+    """uid of its controller, of whatever kind; nobody's where it is an object of ours."""
     phase: str
     raw: bytes
 
@@ -41,12 +42,12 @@ class Entry:
 
 
 class Store:
-    """Objects by kind and name, and children by their owner's uid."""
+    """Objects by kind and name, and by their controller's namespace and uid."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._kinds: dict[tuple[str, str], dict[tuple[str, str], Entry]] = {}
-        self._children: dict[str, set[tuple[str, str, str, str]]] = {}
+        self._controlled: dict[tuple[str, str], set[tuple[str, str, str, str]]] = {}
         self._tombstones: dict[str, tuple[float, int]] = {}
 
     def put(self, manifest: Manifest) -> bool:
@@ -76,7 +77,7 @@ class Store:
         namespace, phase = intern(ref.namespace), intern(phase)
         kind[namespace, ref.name] = Entry(version, uid, owner and intern(owner), phase, raw)
         if owner is not None:
-            self._children.setdefault(owner, set()).add(_address(ref))
+            self._controlled.setdefault((namespace, intern(owner)), set()).add(_address(ref))
         return True
 
     def remove(self, ref: Ref, *, version: int = NEVER) -> bool:
@@ -120,13 +121,13 @@ class Store:
         entry = self.entry(ref)
         return entry.manifest() if entry is not None else None
 
-    def children(self, uid: str) -> list[Manifest]:
-        """Copies of all children of an object, by kind and name."""
-        found = sorted(self._children.get(uid, ()))
-        return [
-            self._kinds[api_version, kind][namespace, name].manifest()
-            for api_version, kind, namespace, name in found
-        ]
+    def children(self, owner: Ref) -> list[Manifest]:
+        """Copies of all children of an object of ours (``owner.uid``), by kind and name."""
+        return chains.below(owner, self._of)
+
+    def root(self, manifest: Manifest) -> Ref | None:
+        """The object of ours that this one hangs on by a chain of controllers, if there is one."""
+        return chains.root(manifest, self._uid_of, self.get)
 
     def refs(self, api_version: str, kind: str) -> list[Ref]:
         """All objects of a kind."""
@@ -134,6 +135,15 @@ class Store:
         return [
             Ref(api_version, kind, namespace, name, entry.uid) for (namespace, name), entry in found.items()
         ]
+
+    def holds(self, api_version: str, namespace: str) -> bool:
+        """Whether there is any object of an API version in a namespace."""
+        return any(
+            namespace == found
+            for (version, _), objects in self._kinds.items()
+            if version == api_version
+            for found, _ in objects
+        )
 
     def counts(self) -> Iterator[tuple[str, str, str, int]]:
         """(apiVersion, kind, phase, number of objects)."""
@@ -149,14 +159,26 @@ class Store:
         """Of our own group."""
         return api_version == API_VERSION
 
+    def _uid_of(self, ref: Ref) -> str | None:
+        entry = self.entry(ref)
+        return entry.uid if entry is not None else None
+
+    def _of(self, controller: Ref) -> Iterator[Manifest]:
+        """What names this controller's uid in its namespace."""
+        for api_version, kind, namespace, name in self._controlled.get(
+            (controller.namespace, str(controller.uid)), ()
+        ):
+            yield self._kinds[api_version, kind][namespace, name].manifest()
+
     def _unlink(self, ref: Ref, entry: Entry) -> None:
         if entry.owner is None:
             return
-        siblings = self._children.get(entry.owner)
+        controller = (ref.namespace, entry.owner)
+        siblings = self._controlled.get(controller)
         if siblings is not None:
             siblings.discard(_address(ref))
             if not siblings:
-                del self._children[entry.owner]
+                del self._controlled[controller]
 
     def _bury(self, uid: str, version: int) -> None:
         now = self._clock()
@@ -170,28 +192,26 @@ class Store:
         self._tombstones[uid] = (now + TOMBSTONE_SECONDS, max(version, buried[1]))
 
 
-def owner_reference(manifest: Manifest) -> Manifest | None:
-    """The reference to the object of ours that controls this one."""
-    for found in manifest["metadata"].get("ownerReferences") or ():
-        if found.get("controller") and found.get("apiVersion") == API_VERSION:
-            return cast(Manifest, found)
-    return None
-
-
 def owner_uid(manifest: Manifest) -> str | None:
-    """uid of the object of ours that this one belongs to: by its owner, since anybody may edit labels;
-    by label where something else made it for us (a Job its pod, KServe its Deployment)."""
-    reference = owner_reference(manifest)
-    if reference is not None:
-        return str(reference["uid"])
-    return cast("str | None", (manifest["metadata"].get("labels") or {}).get(naming.UID_LABEL))
+    """uid of what controls an object; an object of ours is nobody's child, whatever it says."""
+    if manifest["apiVersion"] == API_VERSION:
+        return None
+    controller = chains.controller_of(manifest)
+    return None if controller is None else str(controller.uid)
 
 
 def trim(manifest: Manifest) -> Manifest:
-    """What is kept of an object: no bookkeeping of others; of a pod's spec only the node."""
+    """What is kept of an object: no bookkeeping of others; of a pod's spec only the node; of a ReplicaSet
+    only whose it is."""
     meta = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
     if _LAST_APPLIED in (meta.get("annotations") or {}):
         meta["annotations"] = {k: v for k, v in meta["annotations"].items() if k != _LAST_APPLIED}
+    if manifest["kind"] == chains.BETWEEN:
+        return {
+            "apiVersion": manifest["apiVersion"],
+            "kind": manifest["kind"],
+            "metadata": {key: meta[key] for key in _IDENTITY if key in meta},
+        }
     found = dict(manifest) | {"metadata": meta}
     if manifest["kind"] == "Pod":
         spec = manifest.get("spec", {})

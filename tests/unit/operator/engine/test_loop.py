@@ -256,7 +256,7 @@ async def test_one_reconcile_for_many_child_events(bench: Bench) -> None:
 async def test_pods_of_unknown_owners_are_nobodys(bench: Bench) -> None:
     owner = bench.add("j")
     stray = bench.child(owner, "p", "Pod")
-    stray["metadata"]["labels"]["modelyard.dev/name"] = "unknown"
+    stray["metadata"]["ownerReferences"][0]["name"] = "unknown"
     bench.queue.clear()
     bench.cache.child_sink("v1", "Pod").seen(bench.api.put(stray))
     assert bench.queue.depth == 0

@@ -9,7 +9,8 @@ import pytest
 from modelyard_operator import naming
 from modelyard_operator.engine.outcome import MARKER
 from modelyard_operator.kube.errors import ApiError, ForbiddenError, InvalidError, UnavailableError
-from modelyard_operator.plan import GENERATED_TOKEN, Event, Plan, Ref
+from modelyard_operator.kube.queue import Key
+from modelyard_operator.plan import GENERATED_TOKEN, Event, Observed, Plan, Ref
 from tests.support.eventually import eventually
 from tests.unit.operator.engine.conftest import KEY, REF, Bench
 
@@ -111,7 +112,7 @@ async def test_a_child_that_exists_and_is_ours_is_as_good_as_created(bench: Benc
     bench.api.put(bench.child(owner, "p", "Pod"))
     bench.plan = lambda _: Plan(create=[bench.child(owner, "p", "Pod")])
     assert await bench.reconcile() == "changed"
-    assert len(bench.cache.store.children(owner["metadata"]["uid"])) == 1
+    assert len(bench.cache.store.children(Ref.of(owner))) == 1
     assert await bench.reconcile() == "settled"
 
 
@@ -137,7 +138,6 @@ async def test_an_object_of_somebody_else_is_never_touched(bench: Bench, how: st
 async def test_a_namesakes_leftovers_are_waited_for(bench: Bench, how: str) -> None:
     owner = bench.add()
     leftover = bench.child(owner, "s")
-    leftover["metadata"]["labels"] = naming.labels("TrainingJob", "j", "an-earlier-uid")
     leftover["metadata"]["ownerReferences"][0]["uid"] = "an-earlier-uid"
     bench.api.put(leftover)
     wanted = bench.child(owner, "s")
@@ -145,6 +145,40 @@ async def test_a_namesakes_leftovers_are_waited_for(bench: Bench, how: str) -> N
     assert await bench.reconcile() == "settled"
     assert bench.queue.delayed == 1
     assert bench.condition("Stalled") == {}
+
+
+@pytest.mark.parametrize("how", ["create", "apply"])
+async def test_an_object_that_only_has_the_labels_of_a_child_is_somebody_elses(
+    bench: Bench, how: str
+) -> None:
+    owner = bench.add()
+    forged = bench.child(owner, "s")
+    del forged["metadata"]["ownerReferences"]
+    bench.cache.child_sink("v1", "Service").seen(bench.api.put(forged))
+    wanted = bench.child(owner, "s")
+    bench.plan = lambda _: Plan(create=[wanted]) if how == "create" else Plan(apply=[wanted])
+    assert await bench.reconcile() == "error"
+    assert bench.condition("Stalled")["reason"] == "NameTaken"
+
+
+async def test_a_plan_sees_no_child_that_is_only_labelled(bench: Bench) -> None:
+    """A pod of another namespace with the name of a worker ended its attempt."""
+    owner = bench.add(namespace="zb")
+    for number, (namespace, controller) in enumerate([("za", True), ("za", False), ("zb", False)]):
+        forged = bench.child(owner, f"j-1-{number}", "Pod", status={"phase": "Failed"})
+        forged["metadata"]["namespace"] = namespace
+        if not controller:
+            del forged["metadata"]["ownerReferences"]
+        bench.cache.child_sink("v1", "Pod").seen(bench.api.put(forged))
+    seen: list[Observed] = []
+
+    def decide(observed: Observed) -> Plan:
+        seen.append(observed)
+        return Plan()
+
+    bench.plan = decide
+    await bench.reconcile(Key("TrainingJob", "zb", "j"))
+    assert seen[0].children == []
 
 
 async def test_a_child_whose_labels_were_taken_off_gets_them_back(bench: Bench) -> None:
@@ -159,7 +193,7 @@ async def test_a_child_whose_labels_were_taken_off_gets_them_back(bench: Bench) 
     bench.cache.child_sink("v1", "Pod").gone(after | {"metadata": after["metadata"] | {"labels": before}})
     assert await bench.reconcile() == "changed"
     assert bench.api.requests == ["create Pod p", "get Pod p", "apply Pod p"]
-    assert len(bench.cache.store.children(owner["metadata"]["uid"])) == 1
+    assert len(bench.cache.store.children(Ref.of(owner))) == 1
 
 
 async def test_a_child_on_its_way_out_is_waited_for(bench: Bench) -> None:

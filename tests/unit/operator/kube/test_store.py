@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from modelyard_operator import naming
+from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.kube.store import Store, trim
 from modelyard_operator.plan import Manifest, Ref
 
 POD = Ref("v1", "Pod", "ns", "p")
+OWNER = Ref(API_VERSION, "TrainingJob", "ns", "o1", "o1")
 
 
 def pod(version: int, uid: str = "u1", owner: str | None = "o1", name: str = "p", **status: Any) -> Manifest:
-    labels = {naming.UID_LABEL: owner} if owner else {}
+    """A pod of the TrainingJob with this name and uid."""
+    job = {"apiVersion": API_VERSION, "kind": "TrainingJob", "name": owner, "uid": owner, "controller": True}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -19,7 +21,7 @@ def pod(version: int, uid: str = "u1", owner: str | None = "o1", name: str = "p"
             "namespace": "ns",
             "uid": uid,
             "resourceVersion": str(version),
-            "labels": labels,
+            "ownerReferences": [job] if owner else [],
         },
         "spec": {"nodeName": "n", "containers": [{"name": "c"}]},
         "status": status,
@@ -57,7 +59,7 @@ def test_an_object_deleted_by_us_does_not_come_back_by_any_event() -> None:
     assert store.remove(Ref("v1", "Pod", "ns", "p", "u1"))
     assert not store.put(pod(9))
     assert store.get(POD) is None
-    assert store.children("o1") == []
+    assert store.children(OWNER) == []
 
 
 def test_a_new_object_under_the_name_of_a_deleted_one_is_welcome() -> None:
@@ -98,14 +100,14 @@ def test_a_list_removes_what_it_lacks_but_not_what_is_newer_than_it() -> None:
     assert [ref.name for ref in found] == ["old"]
 
 
-def test_children_are_found_by_their_owners_uid_sorted_by_name() -> None:
+def test_children_are_found_by_their_controller_sorted_by_name() -> None:
     store = Store()
     store.put(pod(1, name="b", uid="u1"))
     store.put(pod(2, name="a", uid="u2"))
     store.put(pod(3, name="c", uid="u3", owner="another"))
-    assert [child["metadata"]["name"] for child in store.children("o1")] == ["a", "b"]
+    assert [child["metadata"]["name"] for child in store.children(OWNER)] == ["a", "b"]
     store.put(pod(4, name="b", uid="u1", owner=None))
-    assert [child["metadata"]["name"] for child in store.children("o1")] == ["a"]
+    assert [child["metadata"]["name"] for child in store.children(OWNER)] == ["a"]
 
 
 def test_what_is_read_is_a_copy() -> None:
