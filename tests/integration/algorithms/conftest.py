@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from modelyard_algorithms.contract.manifest import DatasetSummary
-from tests.integration.algorithms.store_server import ACCESS_KEY, BUCKET, SECRET_KEY, StoreServer
+from tests.integration.algorithms.store_server import BUCKET, StoreServer
+from tests.integration.algorithms.tenant import Tenant
 from tests.integration.algorithms.workload import Machine
 from tests.support import pictures
 
@@ -15,19 +16,20 @@ from tests.support import pictures
 def store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
     server = StoreServer(tmp_path_factory.mktemp("store"))
     server.start()
-    server.client.make_bucket(BUCKET)
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def credentials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tenant(store_server: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Tenant:
+    """The namespace whose pods run here: it owns the bucket, and its Secret is mounted."""
+    return Tenant(store_server, BUCKET, tmp_path_factory.mktemp("stores"))
+
+
+@pytest.fixture(scope="session")
+def credentials(tenant: Tenant) -> Path:
     """The folder of mounted Secrets."""
-    folder = tmp_path_factory.mktemp("stores")
-    (folder / "platform").mkdir()
-    (folder / "platform/AWS_ACCESS_KEY_ID").write_text(ACCESS_KEY)
-    (folder / "platform/AWS_SECRET_ACCESS_KEY").write_text(SECRET_KEY)
-    return folder
+    return tenant.stores
 
 
 @pytest.fixture

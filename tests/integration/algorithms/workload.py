@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.base import WireModel
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.contract.report import Outcome
@@ -118,6 +119,11 @@ class Machine:
             destination=location("datasets/digits/"),
             **fields,
         )
+
+    def upload(self, name: str) -> DatasetTask:
+        """A Dataset that is made from an upload."""
+        root = layout.upload_root(name, "12345678-9")
+        return self.dataset(layout.upload_prefix(name, "12345678-9"), seal=location(root))
 
     def training(self, name: str, summary: DatasetSummary, workers: int = 2, **fields: Any) -> TrainingTask:
         """A training on a Dataset's two splits."""
