@@ -6,22 +6,18 @@ minio works in threads here, with time-outs, and is imported at its first use: a
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from modelyard_operator.plan import StoreCredentials
+from modelyard_operator.storage.connection import connect
+from modelyard_operator.storage.errors import StorageError, sentence
 
-CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
 PURGE_SECONDS = 3600.0
 
 T = TypeVar("T")
-
-
-class StorageError(Exception):
-    """The object store cannot be used; the text is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -68,31 +64,20 @@ class Bucket:
         except StorageError:
             raise
         except Exception as error:
-            raise StorageError(_sentence(error, self._place)) from error
+            raise StorageError(sentence(error, self._place.endpoint, self._place.bucket)) from error
 
 
 def _client(place: Place, credentials: StoreCredentials) -> Any:
-    import urllib3
     from minio import Minio
 
     parts = urlsplit(place.endpoint)
-    options: dict[str, Any] = {}
-    if parts.scheme == "https":
-        options["ssl_context"] = ssl.create_default_context(cadata=credentials.ca)
-    pool = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-        # The caller tries again, and says so; urllib3 would log a line for each try of its own.
-        retries=urllib3.Retry(total=0, redirect=0),
-        maxsize=2,
-        **options,
-    )
     return Minio(
         parts.netloc,
         access_key=credentials.access_key,
         secret_key=credentials.secret_key,
         secure=parts.scheme == "https",
         region=place.region,
-        http_client=pool,
+        http_client=connect(place.endpoint, credentials.ca),
     )
 
 
@@ -125,18 +110,3 @@ def _purge(client: Any, bucket: str, prefix: str) -> int:
         for error in client.remove_objects(bucket, page):
             raise StorageError(f"object {error.name} could not be deleted: {error.message}")
         count += len(page)
-
-
-def _sentence(error: Exception, place: Place) -> str:
-    """One sentence; what libraries say has addresses of Python objects in it, and never keys."""
-    code = getattr(error, "code", None)
-    if code in {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}:
-        return f"the object store at {place.endpoint} refuses the credentials ({code})"
-    if code == "NoSuchBucket":
-        return f"bucket {place.bucket!r} does not exist at {place.endpoint}"
-    if code:
-        return f"the object store at {place.endpoint} answers {code}"
-    status = getattr(error, "status_code", None)
-    if status:
-        return f"the object store at {place.endpoint} answers with HTTP status {status}"
-    return f"the object store at {place.endpoint} does not answer ({type(error).__name__})"
