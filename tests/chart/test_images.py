@@ -13,7 +13,7 @@ def test_the_chart_puts_the_references_together_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     references = {
-        name: f"127.0.0.1:5000/modelyard/{name}:{name}1" for name in ("operator", "runtime", "minio")
+        name: f"127.0.0.1:5000/modelyard/{name}:{name}1" for name in ("operator", "runtime", "store")
     }
     (tmp_path / "images.json").write_text(json.dumps(references))
     monkeypatch.setattr(chart, "IMAGES_JSON", tmp_path / "images.json")
@@ -25,7 +25,7 @@ def test_the_chart_puts_the_references_together_again(
         if "template" in found.get("spec", {})
         for container in found["spec"]["template"]["spec"]["containers"]
     ]
-    assert sorted(images) == [references["minio"], references["operator"]]
+    assert sorted(images) == [references["operator"], references["store"]]
     assert any(references["runtime"] in json.dumps(found) for found in rendered)
     assert settings.CHART == CHART
 

@@ -19,7 +19,10 @@ def default() -> list[Manifest]:
     return chart.objects(chart.template())
 
 
-@pytest.fixture(scope="module", params=["default", "own-object-store", "production"])
+CASES = sorted(path.name for path in GOLDEN.iterdir())
+
+
+@pytest.fixture(scope="module", params=CASES)
 def rendered(request: pytest.FixtureRequest) -> list[Manifest]:
     return chart.objects(chart.template([GOLDEN / request.param / "values.yaml"]))
 
@@ -63,6 +66,11 @@ def test_every_pod_is_restricted_with_a_read_only_root(rendered: list[Manifest])
     for pod in templates:
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert {"hostNetwork", "hostPID", "hostIPC"}.isdisjoint(pod)
+        assert all(
+            {"emptyDir", "secret", "persistentVolumeClaim"} & volume.keys() for volume in pod["volumes"]
+        )
+        assert "initContainers" not in pod
         for container in pod["containers"]:
             context = container["securityContext"]
             assert context["readOnlyRootFilesystem"] is True
@@ -77,7 +85,7 @@ def test_only_the_operator_gets_a_service_account_token(default: list[Manifest])
         for m in default
         if "template" in m.get("spec", {})
     }
-    assert pods["modelyard-minio"]["automountServiceAccountToken"] is False
+    assert pods["modelyard-store"]["automountServiceAccountToken"] is False
     assert pods["modelyard-operator"]["serviceAccountName"] == "modelyard-operator"
 
 
@@ -85,6 +93,23 @@ def test_no_role_has_a_wildcard(default: list[Manifest]) -> None:
     rules = [rule for m in default if m["kind"] in {"Role", "ClusterRole"} for rule in m["rules"]]
     assert rules
     assert "*" not in {text for rule in rules for texts in rule.values() for text in texts}
+
+
+def test_no_role_may_list_secrets_or_change_another_than_a_namespaces_keys(
+    rendered: list[Manifest],
+) -> None:
+    rules = [rule for m in rendered if m["kind"] in {"Role", "ClusterRole"} for rule in m["rules"]]
+    of_secrets = [rule for rule in rules if "secrets" in rule["resources"]]
+    assert all(set(rule["verbs"]) <= {"get", "create", "patch", "delete"} for rule in of_secrets)
+    changing = [rule for rule in of_secrets if {"patch", "delete"} & set(rule["verbs"])]
+    assert all(rule["resourceNames"] == ["modelyard-store"] for rule in changing)
+
+
+def test_tenants_get_no_right_to_a_status_or_a_finalizer(default: list[Manifest]) -> None:
+    roles = [m for m in default if m["kind"] == "ClusterRole" and _is_aggregated(m)]
+    assert len(roles) == 2
+    resources = {name for role in roles for rule in role["rules"] for name in rule["resources"]}
+    assert resources == {"datasets", "trainingjobs", "deployments"}
 
 
 def test_selectors_never_hold_a_label_that_an_upgrade_changes(rendered: list[Manifest]) -> None:
@@ -96,9 +121,9 @@ def test_selectors_never_hold_a_label_that_an_upgrade_changes(rendered: list[Man
         }
 
 
-def test_an_upgrade_of_the_chart_alone_does_not_restart_minio(default: list[Manifest]) -> None:
-    minio = next(m for m in default if m["kind"] == "StatefulSet")
-    assert "helm.sh/chart" not in minio["spec"]["template"]["metadata"]["labels"]
+def test_an_upgrade_of_the_chart_alone_does_not_restart_the_store(default: list[Manifest]) -> None:
+    store = next(m for m in default if m["kind"] == "StatefulSet")
+    assert "helm.sh/chart" not in store["spec"]["template"]["metadata"]["labels"]
 
 
 def test_a_disruption_budget_is_made_for_several_operators_only(default: list[Manifest]) -> None:
@@ -126,6 +151,10 @@ def test_every_role_of_a_cluster_may_do_its_part_with_our_kinds(default: list[Ma
             "deletecollection",
         }
     )
+
+
+def _is_aggregated(role: Manifest) -> bool:
+    return any(key.startswith("rbac.authorization.k8s.io/aggregate") for key in role["metadata"]["labels"])
 
 
 def _selectors(manifests: list[Manifest]) -> Iterator[dict[str, Any]]:

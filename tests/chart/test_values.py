@@ -12,7 +12,8 @@ import yaml
 from tests.support import chart
 
 VALUES = chart.CHART / "values.yaml"
-OWN_STORE = ("minio.enabled=false", "objectStore.endpoint=https://s3.example.com")
+OWN_STORE = ("store.enabled=false", "objectStore.endpoint=https://s3.example.com")
+SHARED = (*OWN_STORE, "objectStore.tenancy=Shared")
 
 
 def test_the_chart_passes_a_strict_lint() -> None:
@@ -26,15 +27,36 @@ def test_the_chart_passes_a_strict_lint() -> None:
     [
         (
             ("objectStore.endpoint=https://s3.example.com",),
-            "set minio.enabled=false to use yours, or leave the endpoint empty",
+            "set store.enabled=false to use yours, or leave the endpoint empty",
         ),
-        (("minio.enabled=false",), "there is no other object store: set objectStore.endpoint"),
-        (OWN_STORE, "objectStore.endpoint needs objectStore.existingSecret: make a Secret with the keys"),
+        (("store.enabled=false",), "there is no other object store: set objectStore.endpoint"),
         (
-            ("minio.persistence.enabled=false", "minio.persistence.existingClaim=data"),
+            ("objectStore.tenancy=Shared",),
+            "the chart's store gives each namespace a bucket and keys of its own: leave it at Namespace",
+        ),
+        (("objectStore.bucket=models",), "leave the bucket out, or set the tenancy to Shared"),
+        (SHARED, "objectStore.tenancy is Shared: set objectStore.bucket to the bucket"),
+        (
+            (*SHARED, "objectStore.bucket=models"),
+            "objectStore.tenancy is Shared: make a Secret with the keys AWS_ACCESS_KEY_ID",
+        ),
+        (
+            (*OWN_STORE, "objectStore.existingSecret=team-s3"),
+            "make the Secret modelyard-store in each namespace and leave this one out",
+        ),
+        (
+            (*OWN_STORE, "objectStore.reclaimPolicy=DeleteWithNamespace"),
+            "the buckets of your own store are yours to remove: leave it at Retain",
+        ),
+        (
+            (*OWN_STORE, "store.tls.secretName=certificate"),
+            "leave it out; a CA of your own store goes into its Secrets",
+        ),
+        (
+            ("store.persistence.enabled=false", "store.persistence.existingClaim=data"),
             "enable persistence, or leave the claim out",
         ),
-        (("minio.service.nodePort=30900",), "minio.service.type is ClusterIP: set the type to NodePort"),
+        (("store.service.nodePort=30900",), "store.service.type is ClusterIP: set the type to NodePort"),
         (("serviceAccount.create=false",), "name the ServiceAccount to use in serviceAccount.name"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
@@ -52,7 +74,12 @@ def test_contradictory_values_are_refused_with_what_to_do(sets: tuple[str, ...],
         "image.registry=https://registry.example.com",
         "objectStore.endpoint=s3.example.com",
         "objectStore.bucket=Models",
-        "minio.persistence.size=lots",
+        "objectStore.tenancy=None",
+        "objectStore.bucketPrefix=a.b",
+        "objectStore.reclaimPolicy=Delete",
+        "store.metadata=none",
+        "store.persistence.size=lots",
+        "operator.watchNamespaces={Team}",
         "operator.logLevel=chatty",
     ],
 )

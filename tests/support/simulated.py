@@ -12,18 +12,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from modelyard_algorithms.contract.report import Report
-from modelyard_operator.plan import Manifest, Observed, Plan, Platform, Ref, StoreCredentials, timestamp
+from modelyard_operator.plan import Manifest, Observed, Plan, Platform, Ref, Storage, StoragePending, timestamp
 
 PLATFORM = Platform(
     namespace="modelyard-system",
     runtime_image="runtime:1",
     image_pull_policy="IfNotPresent",
-    endpoint="http://minio:9000",
+    endpoint="http://store:9000",
     region="us-east-1",
-    bucket="modelyard",
     report_url="http://operator:8081",
-    credentials=StoreCredentials("key", "secret"),
 )
+STORAGE = Storage("modelyard-team")
 
 
 class Simulation:
@@ -41,6 +40,9 @@ class Simulation:
         self.children: dict[tuple[str, str], Manifest] = {}
         self.references: dict[Ref, Manifest | None] = {}
         self.report: Report | None = None
+        self.storage: Storage | StoragePending = STORAGE
+        self.uploaded = False
+        """Whether what a plan waits for has been written."""
         self.events: list[str] = []
         self.created: list[str] = []
         self.deleted_self = False
@@ -123,6 +125,8 @@ class Simulation:
             children=copy.deepcopy(list(self.children.values())),
             references=dict(self.references),
             report=self.report,
+            storage=self.storage,
+            uploaded=self.uploaded,
         )
 
     def set_pod(self, name: str, **status: Any) -> None:

@@ -9,13 +9,15 @@ NOT_RETRIABLE = frozenset(
         report.SOURCE_CHANGED,
         report.STORE_ACCESS_DENIED,
         report.BUCKET_NOT_FOUND,
+        report.OBJECT_NAME_REFUSED,
+        report.UPLOAD_INCOMPLETE,
         report.GPU_MISSING,
         report.MODEL_NOT_FOUND,
         report.MODEL_CHANGED,
         report.TOKEN_MISSING,
     }
 )
-"""Reasons that another try cannot mend: someone must change something first."""
+"""Reasons that another try cannot fix: someone must change something first."""
 
 
 class WorkloadError(Exception):
@@ -32,7 +34,7 @@ class WorkloadError(Exception):
         return self.reason not in NOT_RETRIABLE
 
     def outcome(self, log_tail: str = "") -> report.Outcome:
-        """The Outcome that tells it."""
+        """The Outcome with its reason and text."""
         return report.Outcome(
             reason=self.reason, message=self.message, retriable=self.retriable, log_tail=log_tail
         )

@@ -7,11 +7,8 @@
 {{- define "modelyard.operator" -}}
 {{- include "modelyard.fullname" . }}-operator
 {{- end }}
-{{- define "modelyard.minio" -}}
-{{- include "modelyard.fullname" . }}-minio
-{{- end }}
-{{- define "modelyard.storeSecret" -}}
-{{- default (printf "%s-object-store" (include "modelyard.fullname" .)) .Values.objectStore.existingSecret -}}
+{{- define "modelyard.store" -}}
+{{- include "modelyard.fullname" . }}-store
 {{- end }}
 {{- define "modelyard.serviceAccount" -}}
 {{- default (include "modelyard.operator" .) .Values.serviceAccount.name -}}
@@ -92,16 +89,44 @@ affinity:
 {{- end }}
 {{- end }}
 
-{{/* URL of the object store as pods reach it. */}}
+{{/* URL of the object store as pods reach it, and that of its admin API: only the chart's store has one. */}}
+{{- define "modelyard.storeScheme" -}}
+{{- ternary "https" "http" (ne .Values.store.tls.secretName "") -}}
+{{- end }}
 {{- define "modelyard.storeEndpoint" -}}
-{{- if .Values.minio.enabled -}}
-http://{{ include "modelyard.minio" . }}.{{ .Release.Namespace }}.svc:9000
+{{- if .Values.store.enabled -}}
+{{ include "modelyard.storeScheme" . }}://{{ include "modelyard.store" . }}.{{ .Release.Namespace }}.svc:9000
 {{- else -}}
 {{ .Values.objectStore.endpoint }}
 {{- end -}}
 {{- end }}
+{{- define "modelyard.storeAdminEndpoint" -}}
+{{- if .Values.store.enabled -}}
+{{ include "modelyard.storeScheme" . }}://{{ include "modelyard.store" . }}-admin.{{ .Release.Namespace }}.svc:9001
+{{- end -}}
+{{- end }}
 
-{{/* Whether the operator makes the object store's keys: only for the chart's own MinIO. */}}
+{{/*
+Secret of the release's namespace with keys of the object store: the root keys of the chart's store, or those
+that all namespaces share. Empty where the platform engineer supplies one for each namespace.
+*/}}
+{{- define "modelyard.storeSecret" -}}
+{{- if .Values.objectStore.existingSecret -}}
+{{ .Values.objectStore.existingSecret }}
+{{- else if .Values.store.enabled -}}
+{{ include "modelyard.store" . }}-root
+{{- end -}}
+{{- end }}
+
+{{/* Whether the operator makes that Secret: only for the chart's own store. */}}
 {{- define "modelyard.generatesKeys" -}}
-{{- and .Values.minio.enabled (not .Values.objectStore.existingSecret) -}}
+{{- and .Values.store.enabled (not .Values.objectStore.existingSecret) -}}
+{{- end }}
+
+{{/* Dataset jobs, training workers and model servers, in whichever namespace they run: a NetworkPolicyPeer. */}}
+{{- define "modelyard.workloadPeer" -}}
+- namespaceSelector: {}
+  podSelector:
+    matchLabels:
+      app.kubernetes.io/managed-by: modelyard
 {{- end }}

@@ -91,13 +91,13 @@ KUBECTL = Tool(
 )
 """Only the client, for clusters that bring the rest themselves."""
 KIND = Tool(name="kind", title="kind", programs=("kind",))
-MINIO = Tool(name="minio", title="MinIO", programs=("minio",))
+VERSITYGW = Tool(name="versitygw", title="VersityGW", programs=("versitygw",), package=".")
 KWOK = Tool(name="kwok", title="kwok", programs=("kwok",))
 """Simulated nodes, for measurements only."""
 
 BARE_TOOLS = (REGISTRY, KUBERNETES, ETCD, COREDNS, PAUSE, PROVISIONER)
 """What the bare cluster cannot start without, in the order in which it is needed."""
-CLIENT_TOOLS = (MINIO, HELM)
+CLIENT_TOOLS = (VERSITYGW, HELM)
 """What the images and the chart need; built while the cluster starts."""
 ALL_TOOLS = (*BARE_TOOLS, *CLIENT_TOOLS)
 """Everything that the bare cluster needs."""

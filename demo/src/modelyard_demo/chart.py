@@ -27,7 +27,7 @@ KUBERNETES = "1.34.0"
 
 def image_values(references: Mapping[str, str]) -> dict[str, Any]:
     """Values of the chart for images by their reference, as build/images.json has them."""
-    return {part: {"image": split(references[part])} for part in ("operator", "runtime", "minio")}
+    return {part: {"image": split(references[part])} for part in ("operator", "runtime", "store")}
 
 
 def split(reference: str) -> dict[str, str]:
@@ -75,12 +75,12 @@ def install(options: Sequence[str] = ()) -> None:
 
 
 def wait(limits: Limits) -> None:
-    """Until the operator and MinIO run.
+    """Until the operator and the object store run.
 
     Raises:
         DemoError: they do not in time.
     """
-    for workload in (f"deployment/{RELEASE}-operator", f"statefulset/{RELEASE}-minio"):
+    for workload in (f"deployment/{RELEASE}-operator", f"statefulset/{RELEASE}-store"):
         kubectl.run(
             "rollout",
             "status",

@@ -17,7 +17,7 @@ RELEASE = "modelyard"
 SYSTEM_NAMESPACE = "modelyard-system"
 BUCKET = "modelyard"
 OBJECT_STORE_SECRET = f"{RELEASE}-object-store"
-OBJECT_STORE_SERVICE = f"{RELEASE}-minio"
+OBJECT_STORE_SERVICE = f"{RELEASE}-store"
 OBJECT_STORE_PORT = 9000
 
 NAME = "digits"

@@ -30,6 +30,9 @@ from modelyard_operator.engine.perform import Performer
 from modelyard_operator.engine.platform import PlatformKeeper
 from modelyard_operator.engine.purge import Purger
 from modelyard_operator.engine.references import References
+from modelyard_operator.engine.tenancy import choice
+from modelyard_operator.engine.tenancy.keeper import Tenants
+from modelyard_operator.engine.uploads import Uploads
 from modelyard_operator.engine.watches import Watches
 from modelyard_operator.kube import credentials, resources
 from modelyard_operator.kube.client import Client
@@ -48,7 +51,6 @@ from modelyard_operator.reports.board import Board
 from modelyard_operator.reports.receiver import Receiver
 from modelyard_operator.reports.tokens import Tokens
 from modelyard_operator.settings import Settings
-from modelyard_operator.storage.bucket import Bucket, Place
 
 log = logging.getLogger("modelyard_operator")
 
@@ -89,12 +91,15 @@ class Operator:
             _platform(settings, self.namespace),
             secret=settings.store_secret,
             generate=settings.store_secret_generate,
+            ca_file=settings.store_ca_file,
             leading=lambda: self.elector.leading,
             on_change=self._everything,
+            on_keys=self._new_keys,
         )
-        place = Place(settings.store_endpoint, settings.store_region, settings.store_bucket)
-        self.bucket = Bucket(place, lambda: self.keeper.current.credentials)
-        self.purger = Purger(self.bucket, self._notify)
+        storage = choice.provider(settings, writer, lambda: self.keeper.credentials)
+        self.tenants = Tenants(storage, lambda: self.elector.leading, self._storage_changed)
+        self.uploads = Uploads(self.tenants.bucket, self._notify)
+        self.purger = Purger(self.tenants.bucket, self._notify)
         self.recorder = Recorder(writer, settings.identity, busy=self._busy)
         looks = self.client.fenced(self._fence)
         self.journal = Journal(
@@ -106,12 +111,20 @@ class Operator:
             crowded=lambda: self.queue.depth >= CROWD,
         )
         references = References(self.store, self.client)
-        observer = Observer(self.cache, references, lambda: self.keeper.current, self.board, self.journal)
+        observer = Observer(
+            self.cache,
+            references,
+            lambda: self.keeper.current,
+            self.board,
+            self.journal,
+            self.tenants.of,
+            self.uploads.is_there,
+        )
         self.engine = Engine(
             cache=self.cache,
             queue=self.queue,
             observer=observer,
-            performer=Performer(looks, self.cache, self.recorder, self.purger, self.journal),
+            performer=Performer(looks, self.cache, self.recorder, self.purger, self.journal, self.uploads),
             leading=lambda: self.elector.leading and self.journal.is_open,
             workers=settings.workers,
         )
@@ -147,12 +160,14 @@ class Operator:
                 ("watches", self.watches.run()),
                 ("kserve", self.kserve.run()),
                 ("election", self._elect()),
-                ("platform", self.keeper.run()),
-                ("bucket", self.keeper.keep_bucket(self.bucket, create=self.settings.store_bucket_create)),
+                ("storage", self.tenants.run()),
+                ("uploads", self.uploads.run()),
                 ("events", self.recorder.run()),
                 ("lag", self._lag.run()),
             )
         ]
+        if choice.needs_platform_keys(self.settings):
+            tasks.append(asyncio.create_task(self.keeper.run(), name="platform"))
         self.engine.start()
         signals = asyncio.create_task(self._signals(), name="signals")
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
@@ -177,6 +192,7 @@ class Operator:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.watches.close()
         await self.purger.close()
+        await self.tenants.close()
         for runner in self._runners:
             await runner.cleanup()
         await self._transport.close()
@@ -208,15 +224,18 @@ class Operator:
         else:
             self.engine.halt()
             self.journal.close()
+            self.tenants.clear()
 
     async def _begin(self) -> None:
-        """The first looks of a new leader: it knows what the one before has begun, and has the store's keys,
-        if they are there."""
+        """The first looks of a new leader: it knows what the one before has begun, and the storage of each
+        namespace, if the API server gives it."""
         try:
-            await self.keeper.look()
+            if choice.needs_platform_keys(self.settings):
+                await self.keeper.refresh()
+            await self.tenants.prime({key.namespace for key in self.cache.own_keys()})
         except Exception as error:
             # Whatever it is: plans say that they wait for the keys, and all else goes on.
-            log.warning("Secret of the object store: %s", error)
+            log.warning("the storage of the namespaces is not known yet: %s", error)
         await self.journal.open()
         self.engine.begin()
 
@@ -235,10 +254,21 @@ class Operator:
         if self.elector.leading:
             self.engine.begin()
 
+    def _new_keys(self) -> None:
+        self.tenants.clear()
+        self._everything()
+
+    def _storage_changed(self, namespace: str) -> None:
+        for key in self.cache.own_keys():
+            if key.namespace == namespace:
+                self.engine.notify(key)
+
     def _forget(self, key: Key) -> None:
         self.engine.forget(key)
         self.board.forget(key)
         self.purger.forget(key)
+        if not self.cache.uses(key.namespace):
+            self.tenants.forget(key.namespace)
 
     def _busy(self) -> bool:
         """Whether there is, or was a moment ago, much work."""
@@ -296,7 +326,6 @@ def _platform(settings: Settings, namespace: str) -> Platform:
         image_pull_policy=settings.image_pull_policy,
         endpoint=settings.store_endpoint,
         region=settings.store_region,
-        bucket=settings.store_bucket,
         report_url=settings.report_url,
     )
 

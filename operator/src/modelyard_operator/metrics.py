@@ -74,5 +74,10 @@ REPORTS = Counter(
     "modelyard_reports_total", "Progress reports by HTTP status.", ["status"], registry=REGISTRY
 )
 STORE_READY = Gauge(
-    "modelyard_object_store_ready", "1 once the platform's bucket is known to exist.", registry=REGISTRY
+    "modelyard_object_store_ready", "1 while the object store answers the operator.", registry=REGISTRY
+)
+BUCKETS_LEFT = Gauge(
+    "modelyard_buckets_left",
+    "Buckets of namespaces that are gone, kept by objectStore.reclaimPolicy.",
+    registry=REGISTRY,
 )

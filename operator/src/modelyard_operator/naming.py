@@ -21,6 +21,11 @@ BACKEND_LABEL = f"{GROUP}/backend"
 CHILD_SELECTOR = f"{MANAGED_BY}={MANAGER},{KIND_LABEL}"
 """Label selector of everything that the operator makes for an object of our kinds."""
 
+STORE_SECRET = "modelyard-store"  # noqa: S105 - the name of a Secret
+"""Secret in each namespace with the keys and the name of its bucket."""
+KEY_ANNOTATION = f"{GROUP}/key"
+"""On that Secret: random, and what its secret key is derived from. Another one, another key."""
+
 JOURNAL_PREFIX = "modelyard-journal-"
 JOURNAL_LABEL = f"{GROUP}/journal"
 """On a ConfigMap in the operator's namespace: statuses that are on record and not yet written."""
@@ -31,6 +36,8 @@ SLICE_WRITER_LABEL = "endpointslice.kubernetes.io/managed-by"
 slices of other writers alone."""
 HEADLESS_LABEL = "service.kubernetes.io/headless"
 """On an EndpointSlice that is for DNS alone: the proxies of the nodes need not hear of it."""
+LONGEST_BUCKET = 63
+_ACCOUNT = re.compile(r"(?P<namespace>[a-z0-9]([-a-z0-9]*[a-z0-9])?)\.(?P<uid>[0-9a-f-]{36})")
 _SERVICE_NAME = re.compile("[a-z][-a-z0-9]*")
 
 SHAPE_ANNOTATION = f"{GROUP}/shape"
@@ -66,9 +73,35 @@ def child_selector(kind: str) -> str:
     return CHILD_SELECTOR
 
 
-def store_secret(kind: str, name: str) -> str:
-    """Secret with the platform's object store credentials, one for each Dataset and Deployment."""
-    return f"{name}-{kind.lower()}-store"
+def account(namespace: str, uid: str) -> str:
+    """Access key of a namespace's account in the object store. The bucket's owner is this account, so the
+    bucket records which Namespace object it was made for: another one of the same name has another uid."""
+    return f"{namespace}.{uid}"
+
+
+def account_owner(account: str) -> tuple[str, str] | None:
+    """(namespace, uid) of an account; None where it is not one of ours."""
+    found = _ACCOUNT.fullmatch(account)
+    return (found["namespace"], found["uid"]) if found else None
+
+
+def bucket(prefix: str, namespace: str, *, uid: str | None = None) -> str:
+    """Bucket of a namespace, at most 63 characters; with ``uid`` where another one has that name.
+
+    A name that is too long is cut and gets a digest of the whole namespace.
+    """
+    end = f"-{uid[:8]}" if uid is not None else ""
+    name = f"{prefix}-{namespace}{end}"
+    if len(name) <= LONGEST_BUCKET:
+        return name
+    digest = hashlib.sha256(namespace.encode()).hexdigest()[:8]
+    cut = f"{prefix}-{namespace}"[: LONGEST_BUCKET - len(end) - len(digest) - 1].rstrip("-")
+    return f"{cut}-{digest}{end}"
+
+
+def shared_bucket(prefix: str) -> str:
+    """Bucket with data for all namespaces. It has a dot, which no namespace has: no bucket of one is it."""
+    return f"{prefix}.shared"
 
 
 def worker_pod(job: str, attempt: int, rank: int) -> str:

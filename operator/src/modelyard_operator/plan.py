@@ -43,11 +43,41 @@ class Ref:
 
 @dataclass(frozen=True)
 class StoreCredentials:
-    """Keys of the platform's object store; never printed."""
+    """Keys of an account of the object store; never printed."""
 
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
     ca: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where the data of one namespace lies in the platform's object store."""
+
+    bucket: str
+    root: str = ""
+    """Prefix of everything of the namespace: empty in a bucket of its own, else ending with "/"."""
+
+    def key(self, relative: str) -> str:
+        """The key of something of the namespace; see modelyard_algorithms.contract.layout."""
+        return self.root + relative
+
+    def uri(self, relative: str) -> str:
+        return f"s3://{self.bucket}/{self.key(relative)}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoragePending:
+    """Why a namespace has no storage now."""
+
+    reason: str
+    """One CamelCase word."""
+    message: str
+    """One sentence."""
+    stalled: bool = False
+    """Somebody must do something."""
+    unreachable: bool = False
+    """The namespace is being deleted and its keys are gone: its data cannot be cleaned any more."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +89,14 @@ class Platform:
     runtime_image: str
     image_pull_policy: str
     endpoint: str
+    """URL of the object store."""
     region: str
-    bucket: str
     report_url: str
-    credentials: StoreCredentials | None = None
-    """None until the Secret exists: plans wait for it and say so."""
     kserve: bool = False
     """The cluster has KServe's InferenceService."""
+
+
+NO_STORAGE = StoragePending("ObjectStorePending", "waits for the keys and the bucket of this namespace")
 
 
 @dataclass(frozen=True)
@@ -84,6 +115,10 @@ class Observed:
     comes with its metadata only."""
     report: Report | None = None
     """Newest progress report of this object (same uid), if any."""
+    storage: Storage | StoragePending = NO_STORAGE
+    """The storage of the object's namespace."""
+    uploaded: bool = False
+    """The object that the last plan waited for (Plan.await_upload) is in the store."""
 
     @property
     def uid(self) -> str:
@@ -143,7 +178,9 @@ class Plan:
     apply: Sequence[Manifest] = ()
     """Server-side applied where they are absent or differ from what was observed."""
     purge: Sequence[str] = ()
-    """Prefixes of the platform's bucket to delete; afterwards the finalizer is taken off."""
+    """Prefixes of the namespace's bucket to delete; afterwards the finalizer is taken off."""
+    await_upload: str | None = None
+    """Key of an object in the namespace's bucket: reconcile again when somebody has written it."""
     delete_self: bool = False
     events: Sequence[Event] = ()
     requeue_after: float | None = None

@@ -39,18 +39,29 @@ class Settings(BaseSettings):
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """Of the runtime image."""
 
-    store_endpoint: str = "http://modelyard-minio.modelyard-system.svc:9000"
+    store_endpoint: str = "http://modelyard-store.modelyard-system.svc:9000"
     """URL of the platform's object store, as workers reach it."""
     store_region: str = "us-east-1"
     """Its region."""
+    store_admin_endpoint: str = ""
+    """URL of the store's admin API (VersityGW): the operator makes a bucket and keys for each namespace.
+    Empty: a store of the platform's own."""
+    store_tenancy: Literal["Namespace", "Shared"] = "Namespace"
+    """With a store of one's own. Namespace: somebody supplies a Secret modelyard-store in each namespace.
+    Shared: all namespaces get the same keys and bucket."""
+    store_bucket_prefix: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]*$", max_length=30)] = "modelyard"
+    """Beginning of the names of the buckets that the operator makes."""
     store_bucket: Annotated[str, Field(min_length=3, max_length=63)] = "modelyard"
-    """Bucket of everything that the platform writes; the operator creates it where it is missing."""
-    store_secret: str = "modelyard-object-store"  # noqa: S105 - the name of a Secret
-    """Secret in the operator's namespace: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, optionally ca.crt."""
+    """With tenancy Shared: the bucket."""
+    store_secret: str = "modelyard-store-root"  # noqa: S105 - the name of a Secret
+    """Secret in the operator's namespace: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, optionally ca.crt. They
+    are the root keys of the store with the admin API, or those that tenancy Shared hands out."""
     store_secret_generate: bool = False
-    """Create that Secret with random keys where it is missing (the chart's own MinIO reads it too)."""
-    store_bucket_create: bool = True
-    """Create the bucket where it is missing."""
+    """Create that Secret with random keys where it is missing (the chart's own store reads it too)."""
+    store_reclaim_policy: Literal["Retain", "DeleteWithNamespace", "DeleteWithLastObject"] = "Retain"
+    """What becomes of a namespace's bucket when the namespace, or its last object of ours, is deleted."""
+    store_ca_file: str | None = None
+    """PEM bundle by which the store's certificate is verified; wins over the Secret's ca.crt."""
 
     report_url: str = "http://modelyard-operator.modelyard-system.svc:8081"
     """Where workers send their reports."""
@@ -73,14 +84,14 @@ class Settings(BaseSettings):
     log_format: Literal["json", "text"] = "json"
     """One JSON object a line, or text for people."""
 
-    @field_validator("store_endpoint", "report_url")
+    @field_validator("store_endpoint", "store_admin_endpoint", "report_url")
     @classmethod
     def _url(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
+        if value and not value.startswith(("http://", "https://")):
             raise ValueError('must be a URL such as "http://host:port"')
         return value.rstrip("/")
 
-    @field_validator("namespace", "pod_name", "watch_namespace", mode="before")
+    @field_validator("namespace", "pod_name", "watch_namespace", "store_ca_file", mode="before")
     @classmethod
     def _empty_is_absent(cls, value: str | None) -> str | None:
         return value or None

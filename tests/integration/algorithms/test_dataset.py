@@ -1,5 +1,6 @@
 """The dataset job as a process against a real object store."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,38 @@ def test_a_listing_of_several_pages_is_read_in_full(machine: Machine) -> None:
     result = pod.outcome.result
     assert result is not None
     assert result["items"] == len(files)
+
+
+def test_an_upload_is_read_once_it_is_sealed(machine: Machine) -> None:
+    task = machine.upload("uploaded")
+    files = pictures.folder([0, 1], 3)
+    for path, data in files.items():
+        machine.store.write(f"uploads/uploaded-12345678/data/{path}", data)
+    pod = machine.start("dataset", task)
+    assert pod.wait() == environment.EXIT_INVALID
+    assert pod.outcome.reason == report.UPLOAD_INCOMPLETE
+    seal = {"files": len(files), "bytes": sum(map(len, files.values()))}
+    machine.store.write("uploads/uploaded-12345678/seal.json", json.dumps(seal).encode())
+    pod = machine.start("dataset", task)
+    assert pod.wait() == 0, pod.log
+    result = pod.outcome.result
+    assert result is not None
+    assert result["items"] == len(files)
+    version = result["version"].removeprefix("sha256:")
+    lines = machine.store.read(f"datasets/digits/{version}/items.jsonl").splitlines()
+    assert {json.loads(line)["key"] for line in lines} == {
+        f"uploads/uploaded-12345678/data/{path}" for path in files
+    }
+
+
+def test_an_upload_of_which_a_part_is_missing_is_refused(machine: Machine) -> None:
+    for path, data in pictures.folder([0, 1], 3).items():
+        machine.store.write(f"uploads/partial-12345678/data/{path}", data)
+    machine.store.write("uploads/partial-12345678/seal.json", b'{"files": 7}')
+    pod = machine.start("dataset", machine.upload("partial"))
+    assert pod.wait() == environment.EXIT_INVALID
+    assert pod.outcome.reason == report.INVALID_DATA
+    assert "sealed with 7 files, but there are 6 files" in pod.outcome.message
 
 
 def test_a_bad_image_is_named_and_another_try_cannot_help(machine: Machine) -> None:

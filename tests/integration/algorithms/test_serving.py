@@ -11,7 +11,7 @@ import pytest
 from modelyard_algorithms.contract import environment, report
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.contract.task import Reporting, ServingTask
-from tests.integration.algorithms.minio_server import MinioServer, free_port
+from tests.integration.algorithms.store_server import StoreServer, free_port
 from tests.integration.algorithms.workload import Machine, Pod, eventually, location, succeed
 from tests.support import pictures
 from tests.support.listener import Listener
@@ -39,13 +39,13 @@ class Server:
 
 @pytest.fixture(scope="module")
 def model(
-    minio_server: MinioServer,
+    store_server: StoreServer,
     credentials: Path,
     digits: DatasetSummary,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> str:
     """Digest of a trained model in models/served/."""
-    machine = Machine(minio_server, tmp_path_factory.mktemp("model"), credentials)
+    machine = Machine(store_server, tmp_path_factory.mktemp("model"), credentials)
     hyperparameters = {"epochs": 12, "width": 8, "batchSize": 16}
     pods = machine.train(machine.training("served", digits, workers=1, hyperparameters=hyperparameters))
     succeed(pods)
@@ -87,10 +87,10 @@ def _start(
 
 @pytest.fixture(scope="module")
 def server(
-    minio_server: MinioServer, credentials: Path, model: str, tmp_path_factory: pytest.TempPathFactory
+    store_server: StoreServer, credentials: Path, model: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    machine = Machine(minio_server, folder, credentials)
+    machine = Machine(store_server, folder, credentials)
     running = _start(machine, _task(machine, digest=model), folder)
     eventually(running.ready)
     yield running

@@ -11,7 +11,7 @@ import pytest
 from modelyard_algorithms.contract import environment, report
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.contract.model_card import ModelCard
-from tests.integration.algorithms.minio_server import MinioServer
+from tests.integration.algorithms.store_server import StoreServer
 from tests.integration.algorithms.workload import Machine, Pod, eventually, succeed
 
 LONG = {"epochs": 40, "width": 8, "batchSize": 16}
@@ -22,7 +22,7 @@ def _digest(machine: Machine, name: str) -> str:
     return hashlib.sha256(machine.store.read(f"models/{name}/model.safetensors")).hexdigest()
 
 
-def _checkpoints(store: MinioServer, name: str) -> list[str]:
+def _checkpoints(store: StoreServer, name: str) -> list[str]:
     return [key for key in store.keys(f"runs/{name}/checkpoints/") if key.endswith("checkpoint.json")]
 
 

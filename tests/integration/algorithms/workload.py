@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.base import WireModel
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.contract.report import Outcome
@@ -24,7 +25,7 @@ from modelyard_algorithms.contract.task import (
     Store,
     TrainingTask,
 )
-from tests.integration.algorithms.minio_server import BUCKET, MinioServer, free_port
+from tests.integration.algorithms.store_server import BUCKET, StoreServer, free_port
 
 TIMEOUT = 180.0
 
@@ -65,7 +66,7 @@ class Pod:
 class Machine:
     """Starts pods against one object store; kills what is left at the end."""
 
-    def __init__(self, store: MinioServer, folder: Path, credentials: Path) -> None:
+    def __init__(self, store: StoreServer, folder: Path, credentials: Path) -> None:
         self.store = store
         self._folder = folder
         self._credentials = credentials
@@ -115,9 +116,14 @@ class Machine:
             uid="u",
             stores=self.stores,
             source=location(source, bucket),
-            destination=location("datasets/demo/digits/"),
+            destination=location("datasets/digits/"),
             **fields,
         )
+
+    def upload(self, name: str) -> DatasetTask:
+        """A Dataset that is made from an upload."""
+        root = layout.upload_root(name, "12345678-9")
+        return self.dataset(layout.upload_prefix(name, "12345678-9"), seal=location(root))
 
     def training(self, name: str, summary: DatasetSummary, workers: int = 2, **fields: Any) -> TrainingTask:
         """A training on a Dataset's two splits."""
@@ -127,7 +133,7 @@ class Machine:
             return Channel(
                 dataset="digits",
                 version=summary.version,
-                manifest=location(f"datasets/demo/digits/{version}/"),
+                manifest=location(f"datasets/digits/{version}/"),
                 source=location(summary.source_prefix, summary.source_bucket),
                 split=split,
             )

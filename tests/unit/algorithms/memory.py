@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelyard_algorithms.contract.task import Location
-from modelyard_algorithms.storage import Folder, ObjectInfo, ObjectMissingError, Stores
+from modelyard_algorithms.storage import Folder, ObjectInfo, ObjectMissingError, ObjectTooLargeError, Stores
 
 
 class MemoryStore:
@@ -33,11 +33,14 @@ class MemoryStore:
         for key, size in found:
             yield ObjectInfo(key, size)
 
-    def read(self, bucket: str, key: str) -> bytes:
+    def read(self, bucket: str, key: str, limit: int | None = None) -> bytes:
         try:
-            return self.data[bucket, key]
+            data = self.data[bucket, key]
         except KeyError:
             raise ObjectMissingError(f"there is no object {key!r} in bucket {bucket!r}") from None
+        if limit is not None and len(data) > limit:
+            raise ObjectTooLargeError(f"object {key!r} has more than {limit:,} bytes")
+        return data
 
     def write(self, bucket: str, key: str, data: bytes, content_type: str = "") -> None:
         if self.fail:

@@ -13,7 +13,7 @@ from modelyard_demo.errors import DemoError
     [
         ("127.0.0.1:5000/modelyard/operator:abc", ("127.0.0.1:5000", "modelyard/operator", "abc", "")),
         ("registry.example.com/a/b/c:v1", ("registry.example.com", "a/b/c", "v1", "")),
-        ("localhost/minio:1", ("localhost", "minio", "1", "")),
+        ("localhost/store:1", ("localhost", "store", "1", "")),
         ("modelyard/operator:abc", ("", "modelyard/operator", "abc", "")),
         ("operator", ("", "operator", "", "")),
         ("r.example.com:5000/x@sha256:00", ("r.example.com:5000", "x", "", "sha256:00")),

@@ -16,6 +16,15 @@ ACCESS_KEY_FILE = "AWS_ACCESS_KEY_ID"
 SECRET_KEY_FILE = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a file, not a secret
 """File names in a store's folder; also the keys of a credentials Secret (KServe uses the same)."""
 
+BUCKET_FILE = "BUCKET"
+"""Key of a namespace's Secret: the bucket that is the namespace's own."""
+
+ENDPOINT_FILE = "AWS_ENDPOINT_URL"
+"""Key of a namespace's Secret: the store's URL with scheme, as S3 clients read it."""
+
+REGION_FILE = "AWS_REGION"
+"""Key of a namespace's Secret: the store's region, as S3 clients read it."""
+
 CA_FILE = "ca.crt"
 """Optional key: a CA bundle (PEM) for the store's TLS certificate."""
 
@@ -36,4 +45,4 @@ TERMINATION_LOG = "/dev/termination-log"
 RENDEZVOUS_PORT = 29500
 SERVING_PORT = 8080
 EXIT_INVALID = 64
-"""Exit code (sysexits EX_USAGE) of a failure that another try cannot mend: bad data, bad settings."""
+"""Exit code (sysexits EX_USAGE) of a failure that another try cannot fix: bad data, bad settings."""

@@ -132,6 +132,9 @@ SOURCE_CHANGED = "SourceChanged"
 STORE_ACCESS_DENIED = "StoreAccessDenied"
 BUCKET_NOT_FOUND = "BucketNotFound"
 STORE_UNREACHABLE = "StoreUnreachable"
+STORE_FULL = "StoreFull"
+OBJECT_NAME_REFUSED = "ObjectNameRefused"
+UPLOAD_INCOMPLETE = "UploadIncomplete"
 GPU_MISSING = "GPUMissing"
 PEER_LOST = "PeerLost"
 TERMINATED = "Terminated"
@@ -146,6 +149,9 @@ OUTCOME_REASONS = (
     STORE_ACCESS_DENIED,
     BUCKET_NOT_FOUND,
     STORE_UNREACHABLE,
+    STORE_FULL,
+    OBJECT_NAME_REFUSED,
+    UPLOAD_INCOMPLETE,
     GPU_MISSING,
     PEER_LOST,
     TERMINATED,
@@ -155,5 +161,6 @@ OUTCOME_REASONS = (
     TOKEN_MISSING,
 )
 """PeerLost is what the other ranks see when one dies; the operator looks for the cause elsewhere.
-Terminated: SIGTERM from outside. ModelNotFound, ModelChanged and TokenMissing are a server's: there is no
-model.json, the weights are not those that were asked for, the mounted Secret holds no token."""
+Terminated: SIGTERM from outside. UploadIncomplete: the upload has no seal. ModelNotFound, ModelChanged and
+TokenMissing are a server's: there is no model.json, the weights are not those that were asked for, the
+mounted Secret holds no token."""

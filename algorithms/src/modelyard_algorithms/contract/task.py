@@ -35,6 +35,8 @@ class DatasetTask(WireModel):
     source: Location
     destination: Location
     """The Dataset's root; the job adds "<version>/"."""
+    seal: Location | None = None
+    """Folder that holds layout.SEAL_FILE of an upload; None: the source is no upload."""
     format: str = "ImageFolder"
     validation_fraction: float = 0.0
     """Used where the source has no train/ and validation/ folders."""

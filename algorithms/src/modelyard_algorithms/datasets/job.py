@@ -15,13 +15,21 @@ from modelyard_algorithms.contract import layout, report
 from modelyard_algorithms.contract.manifest import DatasetSummary, Item
 from modelyard_algorithms.contract.report import DatasetResult, Outcome
 from modelyard_algorithms.contract.task import DatasetTask
-from modelyard_algorithms.datasets import image_folder, version
+from modelyard_algorithms.datasets import image_folder, upload, version
 from modelyard_algorithms.datasets.image_folder import Entry
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.paths import Paths
 from modelyard_algorithms.runtime import outcome
 from modelyard_algorithms.runtime.reporting import Pace, Reporter
-from modelyard_algorithms.storage import Folder, ObjectMissingError, Patience, Stores
+from modelyard_algorithms.storage import (
+    Folder,
+    ObjectInfo,
+    ObjectMissingError,
+    ObjectNameError,
+    ObjectTooLargeError,
+    Patience,
+    Stores,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +42,8 @@ NAMED = 20
 THREADS_PER_CPU = 4
 """Most of the time is waiting for the object store."""
 LABELS_IN_RESULT = 50
+UNLISTABLE = "\ufffd"
+"""What a listing (XML) holds in place of a control character."""
 
 
 @dataclass(kw_only=True)
@@ -58,7 +68,7 @@ class _Problems:
         noun = "problem" if self.count == 1 else "problems"
         raise WorkloadError(
             report.INVALID_DATA,
-            f"{self.count} {noun} in {what}: {shown}{more}. Mend or remove what is named, then "
+            f"{self.count} {noun} in {what}: {shown}{more}. Fix or remove what is named, then "
             "change spec.revision to have the Dataset read again",
         )
 
@@ -113,7 +123,11 @@ def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> DatasetSumma
     source = stores.folder(task.source)
     reporter.update(stage="Listing")
     where = f"{source.bucket}/{source.prefix}"
-    entries = _listed(source, where, task)
+    seal = upload.read_seal(stores.folder(task.seal)) if task.seal else None
+    objects = list(source.objects())
+    if seal:
+        upload.check(seal, objects, where)
+    entries = _laid_out(objects, source, where, task)
     items = _validated(entries, source, where, task, reporter)
     summary = version.summarize(items, task, source)
     destination = stores.folder(task.destination).folder(summary.version.removeprefix("sha256:"))
@@ -123,14 +137,14 @@ def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> DatasetSumma
     return summary
 
 
-def _listed(source: Folder, where: str, task: DatasetTask) -> list[Entry]:
+def _laid_out(objects: list[ObjectInfo], source: Folder, where: str, task: DatasetTask) -> list[Entry]:
     if task.format != "ImageFolder":
         raise WorkloadError(
             report.INVALID_DATA, f"format {task.format!r} is not known; the known format is ImageFolder"
         )
     start = len(source.prefix)
     found = image_folder.read_layout(
-        ((item.key[start:], item.size) for item in source.objects()),
+        ((item.key[start:], item.size) for item in objects),
         task.validation_fraction,
         task.split_seed,
     )
@@ -139,10 +153,11 @@ def _listed(source: Folder, where: str, task: DatasetTask) -> list[Entry]:
         problems.add(sentence)
     problems.raise_if_any(where)
     if not found.entries:
+        again = f"; then {upload.AGAIN}" if task.seal else ""
         raise WorkloadError(
             report.INVALID_DATA,
             f"there are no images in {where}; upload them as train/<label>/<image> and "
-            "validation/<label>/<image>, or as <label>/<image>",
+            f"validation/<label>/<image>, or as <label>/<image>{again}",
         )
     return found.entries
 
@@ -185,9 +200,15 @@ def _examine(entry: Entry, *, source: Folder, max_pixels: int, large: BoundedSem
 
 def _read_and_decode(entry: Entry, source: Folder, max_pixels: int) -> Item | str:
     try:
-        data = source.read(entry.path)
+        data = source.read(entry.path, limit=entry.size)
     except ObjectMissingError:
+        if UNLISTABLE in entry.path:
+            return f"{entry.path!r} has a name with a character that the store cannot list; rename it"
         return f"{entry.path!r} was removed while it was being validated"
+    except ObjectTooLargeError:
+        return f"{entry.path!r} was replaced by a larger file while it was being validated"
+    except ObjectNameError as error:
+        return f"{entry.path!r} cannot be read: {error.why}"
     try:
         facts = imaging.inspect(data, max_pixels)
     except imaging.BadImageError as error:

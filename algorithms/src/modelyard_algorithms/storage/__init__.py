@@ -5,9 +5,18 @@ contract's reasons; what is likely to pass is tried again first, for as long as 
 """
 
 from modelyard_algorithms.storage.client import ObjectInfo, ObjectStore
-from modelyard_algorithms.storage.errors import ObjectMissingError
+from modelyard_algorithms.storage.errors import ObjectMissingError, ObjectNameError, ObjectTooLargeError
 from modelyard_algorithms.storage.folder import Folder
 from modelyard_algorithms.storage.retry import Patience
 from modelyard_algorithms.storage.stores import Stores
 
-__all__ = ["Folder", "ObjectInfo", "ObjectMissingError", "ObjectStore", "Patience", "Stores"]
+__all__ = [
+    "Folder",
+    "ObjectInfo",
+    "ObjectMissingError",
+    "ObjectNameError",
+    "ObjectStore",
+    "ObjectTooLargeError",
+    "Patience",
+    "Stores",
+]

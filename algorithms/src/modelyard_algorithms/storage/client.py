@@ -5,23 +5,31 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
 from minio.deleteobjects import DeleteObject
+from minio.error import S3Error
 
 from modelyard_algorithms.contract import environment, report
 from modelyard_algorithms.contract.task import Store
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.storage import errors
-from modelyard_algorithms.storage.errors import ObjectMissingError
+from modelyard_algorithms.storage.credentials import MountedKeys
+from modelyard_algorithms.storage.errors import ObjectMissingError, ObjectTooLargeError
 from modelyard_algorithms.storage.retry import Patience
 
-__all__ = ["ObjectInfo", "ObjectMissingError", "ObjectStore"]
+__all__ = ["ObjectInfo", "ObjectMissingError", "ObjectStore", "ObjectTooLargeError"]
 
 R = TypeVar("R")
+ROTATION_SECONDS = 180.0
+"""How long keys that were good may be refused: the kubelet needs up to two minutes to mount new ones."""
+FIRST_KEYS_SECONDS = 10.0
+"""The same for keys that were never good: a pod mounts the newest, and the store learns of them at once."""
+CONFLICT_SECONDS = 2.0
+"""How long a write may be refused because of a folder that is just being removed."""
 CONNECTIONS = 32
 """Kept open for each store; more threads than this wait for a free one."""
 TIMEOUT = urllib3.Timeout(connect=5, read=30)
@@ -39,7 +47,8 @@ class ObjectInfo:
 class ObjectStore:
     """One store, safe to use from many threads.
 
-    All methods raise WorkloadError (StoreAccessDenied, BucketNotFound, StoreUnreachable).
+    Requests are signed with the keys that are mounted now. All methods raise WorkloadError
+    (StoreAccessDenied, BucketNotFound, StoreUnreachable, StoreFull, ObjectNameRefused).
     """
 
     def __init__(self, store: Store, credentials: Path, patience: Patience | None = None) -> None:
@@ -58,10 +67,11 @@ class ObjectStore:
                 f"{store.endpoint!r} is not the address of an object store; "
                 'write it as "http://host:port" or "https://host:port"',
             )
+        self._keys = MountedKeys(credentials)
+        self._keys_were_good = False
         self._minio = Minio(
             parts.netloc,
-            access_key=_credential(credentials, environment.ACCESS_KEY_FILE),
-            secret_key=_credential(credentials, environment.SECRET_KEY_FILE),
+            credentials=self._keys,
             secure=parts.scheme == "https",
             # A given region spares one request for each bucket, which needs a right of its own.
             region=store.region or "us-east-1",
@@ -78,17 +88,26 @@ class ObjectStore:
                 return
             after = page[-1].key
 
-    def read(self, bucket: str, key: str) -> bytes:
+    def read(self, bucket: str, key: str, limit: int | None = None) -> bytes:
         """An object's bytes.
+
+        Args:
+            bucket: The bucket.
+            key: The object's key.
+            limit: No more bytes than that are read into memory.
 
         Raises:
             ObjectMissingError: no such object.
+            ObjectTooLargeError: it has more bytes than the limit.
         """
 
         def request() -> bytes:
             response = self._minio.get_object(bucket, key)
             try:
-                return bytes(response.read())
+                data = bytes(response.read() if limit is None else response.read(limit + 1))
+                if limit is not None and len(data) > limit:
+                    raise ObjectTooLargeError(f"object {key!r} has more than {limit:,} bytes")
+                return data
             finally:
                 response.close()
                 response.release_conn()
@@ -120,15 +139,22 @@ class ObjectStore:
         def request() -> None:
             self._minio.put_object(bucket, key, io.BytesIO(data), len(data), content_type=content_type)
 
-        self._try(request, bucket, key)
+        def written() -> None:
+            patience = self.patience.at_most(CONFLICT_SECONDS)
+            patience.call(request, errors.conflicts, errors.describe)
+
+        self._try(written, bucket, key)
 
     def delete(self, bucket: str, keys: list[str]) -> None:
         """Delete objects; those that do not exist are no error."""
 
         def request() -> None:
             for error in self._minio.remove_objects(bucket, [DeleteObject(key) for key in keys]):
-                raise OSError(f"{error.code} on deleting {error.name}")
+                response: Any = None  # one answer for up to 1000 keys
+                raise S3Error(response, error.code, error.message, error.name, None, None)
 
+        for key in keys:
+            errors.check_names(self.endpoint, bucket, key)
         if keys:
             self._try(request, bucket, keys[0])
 
@@ -142,23 +168,32 @@ class ObjectStore:
         return found
 
     def _try(self, request: Callable[[], R], bucket: str, key: str) -> R:
+        """The request's answer: it is tried again for as long as its error may pass."""
+        errors.check_names(self.endpoint, bucket, key)
+        rotation = self.patience.at_most(ROTATION_SECONDS if self._keys_were_good else FIRST_KEYS_SECONDS)
+
+        def answered() -> R:
+            return self.patience.call(partial(self._signed, request), errors.passes, errors.describe)
+
         try:
-            return self.patience.call(request, errors.passes, "object store")
-        except (WorkloadError, ObjectMissingError):
+            return rotation.call(answered, errors.refuses_keys, errors.describe)
+        except (WorkloadError, ObjectMissingError, ObjectTooLargeError):
             raise
         except Exception as error:
             raise errors.explain(error, endpoint=self.endpoint, bucket=bucket, key=key) from error
 
-
-def _credential(folder: Path, name: str) -> str:
-    try:
-        return (folder / name).read_text().strip()
-    except OSError:
-        raise WorkloadError(
-            report.STORE_ACCESS_DENIED,
-            f"the credentials of object store {folder.name!r} have no {name}; "
-            f"the Secret needs the keys {environment.ACCESS_KEY_FILE} and {environment.SECRET_KEY_FILE}",
-        ) from None
+    def _signed(self, request: Callable[[], R]) -> R:
+        """The request's answer; notes what the store says of the keys."""
+        try:
+            answer = request()
+        except S3Error as error:
+            if errors.refuses_keys(error):
+                self._keys.refused()
+            else:
+                self._keys_were_good = True
+            raise
+        self._keys_were_good = True
+        return answer
 
 
 def _pool(credentials: Path) -> urllib3.PoolManager:

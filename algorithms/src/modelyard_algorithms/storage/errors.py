@@ -1,27 +1,43 @@
 """What went wrong with the object store, in the contract's words.
 
-Error codes: Amazon S3 API Reference, "Error responses"; MinIO adds those that begin with XMinio.
+Error codes: Amazon S3 API Reference, "Error responses". MinIO adds those that begin with XMinio, VersityGW
+InsufficientStorage, QuotaExceeded and the conflicts of a file system's names.
 """
 
 from minio.error import InvalidResponseError, S3Error, ServerError
+from minio.helpers import check_bucket_name
 from urllib3.exceptions import HTTPError
 
 from modelyard_algorithms.contract import report
 from modelyard_algorithms.failure import WorkloadError
 
+UNKNOWN_KEY = "InvalidAccessKeyId"
+WRONG_SECRET = "SignatureDoesNotMatch"  # noqa: S105 - an error code, not a secret
+REFUSED_KEYS = frozenset({UNKNOWN_KEY, WRONG_SECRET})
+"""The store has other keys: new ones may be on their way. AccessDenied is about what good keys may do."""
 DENIED = frozenset(
     {
         "AccessDenied",
+        "AccessForbidden",
         "AllAccessDisabled",
-        "AuthorizationHeaderMalformed",
         "ExpiredToken",
-        "InvalidAccessKeyId",
+        "InvalidToken",
         "InvalidTokenId",
-        "SignatureDoesNotMatch",
     }
 )
+WRONG_REGION = frozenset({"AuthorizationHeaderMalformed", "AuthorizationQueryParametersError"})
+WRONG_TIME = frozenset({"RequestTimeTooSkewed"})
 NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName"})
 NO_OBJECT = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound"})
+FULL = frozenset(
+    {"InsufficientStorage", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"}
+)
+CONFLICT = frozenset({"ExistingObjectIsDirectory", "ObjectParentIsFile", "XMinioParentIsObject"})
+"""A file system holds either a file or a folder of a name. VersityGW answers so, for a moment, to a write
+into a folder that another request has just emptied."""
+BAD_NAME = frozenset(
+    {"DirectoryObjectContainsData", "InvalidURI", "KeyTooLongError", "XMinioInvalidObjectName"}
+)
 PASSING = frozenset(
     {
         "InternalError",
@@ -42,14 +58,69 @@ class ObjectMissingError(Exception):
     """There is no object with that key."""
 
 
+class ObjectTooLargeError(Exception):
+    """The object has more bytes than were asked for."""
+
+
+class ObjectNameError(WorkloadError):
+    """No object of that key can be in this store."""
+
+    def __init__(self, bucket: str, key: str, why: str) -> None:
+        super().__init__(
+            report.OBJECT_NAME_REFUSED, f"{key!r} cannot be the key of an object in bucket {bucket!r}: {why}"
+        )
+        self.why = why
+
+
+def check_names(endpoint: str, bucket: str, key: str) -> None:
+    """Refuse what no store takes, or takes for something else.
+
+    Args:
+        key: A key or a prefix.
+
+    Raises:
+        ObjectNameError: the key has an element "." or "..", or a zero byte.
+        WorkloadError: BucketNotFound; no bucket can have this name.
+    """
+    try:
+        check_bucket_name(bucket)
+    except ValueError:
+        raise _no_bucket(f"the object store at {endpoint}", bucket) from None
+    if any(part in (".", "..") for part in key.split("/")):
+        raise ObjectNameError(bucket, key, 'it has an element "." or ".."; rename it')
+    if "\0" in key:
+        raise ObjectNameError(bucket, key, "it has a zero byte; rename it")
+
+
 def passes(error: Exception) -> bool:
     """Whether the same request may succeed later: nobody answered, or the store is in trouble."""
     if isinstance(error, S3Error):
         status = getattr(error.response, "status", 0)
-        return error.code in PASSING or (status >= 500 and error.code not in DENIED)
+        return error.code in PASSING | FULL or (status >= 500 and error.code not in DENIED)
     if isinstance(error, InvalidResponseError | ServerError):
         return True
     return isinstance(error, HTTPError | OSError)
+
+
+def refuses_keys(error: Exception) -> bool:
+    """Whether the store knows other keys than those that the request was signed with."""
+    return isinstance(error, S3Error) and error.code in REFUSED_KEYS
+
+
+def conflicts(error: Exception) -> bool:
+    """Whether the key of a write is in the way of another, or seems so."""
+    return isinstance(error, S3Error) and error.code in CONFLICT | NO_OBJECT
+
+
+def describe(error: Exception) -> str:
+    """A few words for a person who watches: why a request is tried again."""
+    if refuses_keys(error):
+        return "object store refuses the keys"
+    if isinstance(error, S3Error) and error.code in FULL:
+        return "object store full"
+    if conflicts(error):
+        return "object store refuses a name"
+    return "object store unreachable"
 
 
 def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Exception:
@@ -58,21 +129,73 @@ def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Except
     if isinstance(error, S3Error):
         if error.code in NO_OBJECT:
             return ObjectMissingError(f"there is no object {key!r} in bucket {bucket!r}")
-        if error.code in NO_BUCKET:
-            return WorkloadError(
-                report.BUCKET_NOT_FOUND,
-                f"bucket {bucket!r} does not exist in {where}; create it or correct the bucket's name",
+        if error.code in CONFLICT:
+            return ObjectNameError(
+                bucket,
+                key,
+                "it is below another object, or other objects are below it, and this store keeps objects "
+                "as files in folders; delete or rename one of the two",
             )
-        if error.code in DENIED:
-            return WorkloadError(
-                report.STORE_ACCESS_DENIED,
-                f"{where} refused access to bucket {bucket!r} ({error.code}); check the access key and "
-                "secret key in the credentials Secret and what they may do in this bucket",
+        if error.code in BAD_NAME:
+            return ObjectNameError(
+                bucket,
+                key,
+                "the store does not take such a name (at most 255 bytes between two slashes, 1,024 in "
+                "all); rename it",
             )
+        refusal = _refusal(str(error.code), where, bucket)
+        if refusal:
+            return refusal
     return WorkloadError(
         report.STORE_UNREACHABLE,
         f"{where} does not answer for bucket {bucket!r} ({brief(error)}); check that it runs and that "
         "this namespace may connect to it",
+    )
+
+
+def _refusal(code: str, where: str, bucket: str) -> WorkloadError | None:
+    """The error of a code that somebody must act upon."""
+    refused = f"{where} refused access to bucket {bucket!r}"
+    check = "check the access key and secret key in the credentials Secret"
+    if code in NO_BUCKET:
+        return _no_bucket(where, bucket)
+    if code == UNKNOWN_KEY:
+        return WorkloadError(
+            report.STORE_ACCESS_DENIED, f"{refused}: it does not know the access key ({code}); {check}"
+        )
+    if code == WRONG_SECRET:
+        return WorkloadError(
+            report.STORE_ACCESS_DENIED,
+            f"{refused}: the secret key is not that of the access key ({code}); {check}",
+        )
+    if code in DENIED:
+        return WorkloadError(
+            report.STORE_ACCESS_DENIED,
+            f"{refused} ({code}); {check} and what they may do in this bucket",
+        )
+    if code in WRONG_TIME:
+        return WorkloadError(
+            report.STORE_ACCESS_DENIED,
+            f"{refused}: its clock and that of this node differ too much ({code}); set both clocks",
+        )
+    if code in WRONG_REGION:
+        return WorkloadError(
+            report.STORE_ACCESS_DENIED,
+            f"{refused}: it has another region ({code}); correct the region",
+        )
+    if code in FULL:
+        return WorkloadError(
+            report.STORE_FULL,
+            f"{where} has no space left for bucket {bucket!r} ({code}); delete what is not needed, or "
+            "give the store's volume or the bucket's quota more space",
+        )
+    return None
+
+
+def _no_bucket(where: str, bucket: str) -> WorkloadError:
+    return WorkloadError(
+        report.BUCKET_NOT_FOUND,
+        f"bucket {bucket!r} does not exist in {where}; create it or correct the bucket's name",
     )
 
 

@@ -27,9 +27,9 @@ class Folder:
         """All objects inside, with their full keys."""
         return self.store.objects(self.bucket, self.prefix)
 
-    def read(self, name: str) -> bytes:
-        """An object's bytes; raises ObjectMissingError."""
-        return self.store.read(self.bucket, self.prefix + name)
+    def read(self, name: str, limit: int | None = None) -> bytes:
+        """An object's bytes, no more than ``limit``; raises ObjectMissingError, ObjectTooLargeError."""
+        return self.store.read(self.bucket, self.prefix + name, limit)
 
     def read_if_exists(self, name: str) -> bytes | None:
         """An object's bytes, or None."""

@@ -1,4 +1,4 @@
-"""Trying again while an object store is away.
+"""Trying again while an object store is away, is full or has other keys.
 
 A store that restarts, or a node that moves it, is gone for a minute or two. Training must wait and
 go on, and say so; a store that never comes back must not hold a GPU for ever.
@@ -9,7 +9,7 @@ import os
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from modelyard_algorithms.contract import environment
@@ -24,12 +24,12 @@ LONGEST_DELAY = 5.0
 
 
 def _ignore(_message: str | None) -> None:
-    """Nobody wants to know."""
+    """Nobody is notified."""
 
 
 @dataclass(kw_only=True)
 class Patience:
-    """How long to keep trying, and whom to tell.
+    """How long to keep trying, and whom to notify.
 
     ``notify`` is called with a sentence when the waiting begins and with None when it is over.
     """
@@ -47,8 +47,17 @@ class Patience:
         seconds = float(os.environ.get(environment.STORE_PATIENCE_ENV) or DEFAULT_SECONDS)
         return cls(seconds=seconds, notify=notify)
 
-    def call(self, request: Callable[[], R], passes: Callable[[Exception], bool], what: str) -> R:
-        """The request's answer, tried again while its error ``passes``.
+    def at_most(self, seconds: float) -> "Patience":
+        """The same, but for no longer than that."""
+        return replace(self, seconds=min(self.seconds, seconds))
+
+    def call(
+        self,
+        request: Callable[[], R],
+        passes: Callable[[Exception], bool],
+        describe: Callable[[Exception], str],
+    ) -> R:
+        """The request's answer, tried again while its error ``passes``; ``describe`` names it for a person.
 
         Raises:
             Exception: the request's last error, when it does not pass or patience is exhausted.
@@ -64,7 +73,7 @@ class Patience:
                 if not passes(error) or now >= deadline:
                     raise
                 if delay >= 1:
-                    message = f"{what} unreachable, retrying"
+                    message = f"{describe(error)}, retrying"
                     log.warning("%s for another %.0f s: %s", message, deadline - now, type(error).__name__)
                     self.notify(message)
                 self.sleep(min(delay * self._random.uniform(0.8, 1.2), max(0.0, deadline - now)))

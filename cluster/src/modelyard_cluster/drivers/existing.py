@@ -74,7 +74,7 @@ class ExistingDriver:
                 raise ClusterError(f"The cluster cannot be used: {problem}.")
             self._paths.driver.write_text(f"{self.name}\n")
             step.outcome = f"copied to {self._paths.kubeconfig}"
-        clients.build(tools.MINIO, self._paths, progress)
+        clients.build(tools.VERSITYGW, self._paths, progress)
         golang.forget_sources(self._paths)
         if images:
             self.images(progress)

@@ -141,7 +141,7 @@ class KindDriver:
             else:
                 self._create()
                 step.outcome = f"up after {step.seconds:.0f} s, kubeconfig {self._paths.kubeconfig}"
-        clients.build(tools.MINIO, self._paths, progress)
+        clients.build(tools.VERSITYGW, self._paths, progress)
         golang.forget_sources(self._paths)
         if images:
             self.images(progress)

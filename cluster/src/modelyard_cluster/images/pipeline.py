@@ -53,9 +53,9 @@ class ImagePipeline:
 
     def finish(self) -> dict[str, str]:
         """Build and publish what needs the cluster's programs, and write the names of all images down."""
-        with self._progress.step(f"Image {specs.MINIO.name}") as step:
-            if self._build(specs.MINIO, step):
-                self._target.publish(self.names[specs.MINIO.name])
+        with self._progress.step(f"Image {specs.STORE.name}") as step:
+            if self._build(specs.STORE, step):
+                self._target.publish(self.names[specs.STORE.name])
         names = dict(sorted(self.names.items()))
         self._paths.images_json.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._paths.images_json.with_suffix(".new")
@@ -67,7 +67,7 @@ class ImagePipeline:
         return not spec.missing(self._paths.checkout) and self._target.has(spec.name, self._tag(spec))
 
     def _tag(self, spec: ImageSpec) -> str:
-        extra = tools.MINIO.key(self._paths.tool_modules) if spec is specs.MINIO else ""
+        extra = tools.VERSITYGW.key(self._paths.tool_modules) if spec is specs.STORE else ""
         return spec.tag(self._paths.checkout, extra)
 
     def _build(self, spec: ImageSpec, step: Step) -> bool:
@@ -104,11 +104,11 @@ class ImagePipeline:
     def _stage(self, spec: ImageSpec, context: Path) -> None:
         """Lay out what the Containerfile copies."""
         checkout = self._paths.checkout
-        if spec is specs.MINIO:
-            binary = golang.program(tools.MINIO, self._paths)
+        if spec is specs.STORE:
+            binary = golang.program(tools.VERSITYGW, self._paths)
             if not binary.is_file():
-                raise ClusterError("MinIO is not built yet; run `make cluster` first.")
-            shutil.copy(binary, context / "minio")
+                raise ClusterError("VersityGW is not built yet; run `make cluster` first.")
+            shutil.copy(binary, context / "versitygw")
             return
         specs.stage_packages(spec, checkout, context / "packages")
         needed = self._needed(spec.requirements)

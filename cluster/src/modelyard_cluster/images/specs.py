@@ -73,10 +73,10 @@ RUNTIME = ImageSpec(
     lowest="nvidia-",
     probe=("/opt/modelyard/bin/python", "-c", "import modelyard_algorithms"),
 )
-MINIO = ImageSpec(name="minio", packages=(), probe=("/usr/bin/minio", "--version"))
+STORE = ImageSpec(name="store", packages=(), probe=("/usr/bin/versitygw", "--version"))
 
 PYTHON_IMAGES = (OPERATOR, RUNTIME)
-ALL_IMAGES = (*PYTHON_IMAGES, MINIO)
+ALL_IMAGES = (*PYTHON_IMAGES, STORE)
 
 
 def repositories(prefix: str) -> set[str]:

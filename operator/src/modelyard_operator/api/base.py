@@ -137,26 +137,34 @@ Conditions = Annotated[
 
 
 class ObjectStoreFolder(ApiModel):
-    """A folder of an S3 object store; everything left out means the platform's own store."""
+    """A folder of an S3 object store: of the namespace's own bucket, or of another one with your own keys."""
 
     bucket: BucketName | None = None
-    """Bucket; default: the platform's bucket."""
+    """Another bucket, with credentialsSecretName; default: the namespace's own."""
     prefix: Prefix = ""
-    """Key prefix, for example "photos/"; default: the whole bucket."""
+    """Key prefix in the bucket, for example "photos/"; default, with bucket: all of it."""
     endpoint: EndpointUrl | None = None
     """URL of another S3 endpoint, for example "https://s3.example.com"; default: the platform's."""
     region: Annotated[str, Field(max_length=64)] | None = None
     """Region of the bucket, where the endpoint wants one."""
     credentials_secret_name: ObjectName | None = None
     """Secret in the same namespace with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and
-    optionally ca.crt); default: the platform's credentials. Needed with a foreign endpoint, so that the
-    platform's credentials are never sent elsewhere."""
+    optionally ca.crt). Needed with bucket and endpoint: the namespace's own keys open its own bucket only,
+    and are never sent elsewhere."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
                 "has(self.bucket) || (has(self.prefix) && self.prefix != '')",
-                "name a bucket, a prefix, or both",
+                "name a prefix of this namespace's bucket, or another bucket with credentialsSecretName",
+            ),
+            Rule(
+                "!has(self.bucket) || has(self.credentialsSecretName)",
+                "bucket needs credentialsSecretName; without both, prefix is of this namespace's own bucket",
+            ),
+            Rule(
+                "!has(self.credentialsSecretName) || has(self.bucket)",
+                "credentialsSecretName needs bucket: name the bucket that these keys open",
             ),
             Rule(
                 "!has(self.endpoint) || has(self.credentialsSecretName)",

@@ -27,15 +27,24 @@ COLUMNS = [
 ]
 
 
+class UploadSource(ApiModel):
+    """Files that you upload into the namespace's bucket; status.upload says where. No fields yet: {}."""
+
+
 class DatasetSource(ApiModel):
     """Where the items are: exactly one of its fields."""
 
     object_store: ObjectStoreFolder | None = None
     """A folder of an S3 object store."""
+    upload: UploadSource | None = None
+    """{}: the Dataset waits until you have uploaded its files to status.upload.prefix, and then the seal."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            Rule("has(self.objectStore)", "name a source: objectStore, with a bucket or a prefix")
+            Rule(
+                "has(self.objectStore) != has(self.upload)",
+                "name one source: objectStore with a prefix or a bucket, or upload: {}",
+            )
         )
     )
 
@@ -61,7 +70,8 @@ class DatasetSpec(ApiModel):
     image: str | None = None
     """Runtime image; default: the operator's."""
     deletion_policy: DeletionPolicy = "Retain"
-    """What happens to the Dataset's versions (manifests, not your images) when it is deleted."""
+    """What happens to the Dataset's versions and to what was uploaded for it when it is deleted. Delete
+    never deletes images of source.objectStore."""
 
 
 class DatasetProgress(ApiModel):
@@ -77,9 +87,27 @@ class DatasetProgress(ApiModel):
     """Estimate, in seconds."""
 
 
+class UploadStatus(ApiModel):
+    """Where the files of source.upload go, and with which keys."""
+
+    bucket: str | None = None
+    """The namespace's bucket."""
+    prefix: str | None = None
+    """Prefix of the files: <prefix><label>/<image>."""
+    seal: str | None = None
+    """Key of the seal. Write it last: validation begins when it is there. It is a JSON object, for example
+    {"files": 1438, "bytes": 512000}; what it states is checked."""
+    secret_name: str | None = None
+    """Secret in this namespace with the keys (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)."""
+    endpoint: str | None = None
+    """URL of the object store inside the cluster."""
+
+
 class DatasetStatus(StatusBase):
-    phase: Literal["Pending", "Processing", "Ready", "Failed"] | None = None
-    """Pending, Processing, Ready or Failed."""
+    phase: Literal["Pending", "AwaitingUpload", "Processing", "Ready", "Failed"] | None = None
+    """Pending, AwaitingUpload, Processing, Ready or Failed."""
+    upload: UploadStatus | None = None
+    """Where to upload to, with source.upload."""
     processed_spec: str | None = None
     """Digest of the source, format, split and revision that the version was made from."""
     items: int | None = None

@@ -2,6 +2,7 @@
 
 from modelyard_algorithms.contract import environment, layout
 from modelyard_algorithms.contract.task import DatasetTask, Location, Reporting
+from modelyard_operator import naming
 from modelyard_operator.api.base import PodOptions, Resources
 from modelyard_operator.api.dataset import DatasetSpec
 from modelyard_operator.desired import pods, stores
@@ -69,10 +70,9 @@ _POD_FAILURE_POLICY = {
 def _task(owner: Observed, spec: DatasetSpec) -> tuple[DatasetTask, dict[str, str]]:
     """What is read and where the version goes; and the credential Secrets to mount: alias -> name."""
     platform = owner.platform
-    folder = spec.source.object_store
-    assert folder is not None
-    source, store, secret = stores.resolve(folder, platform, SOURCE)
-    secrets = {stores.PLATFORM: stores.secret_name(owner)}
+    files = layout.upload_prefix(owner.name, owner.uid)
+    source, store, secret = stores.source(owner, spec.source, files, SOURCE)
+    secrets = {stores.PLATFORM: naming.STORE_SECRET}
     if secret is not None:
         secrets[source.store] = secret
     task = DatasetTask(
@@ -81,14 +81,15 @@ def _task(owner: Observed, spec: DatasetSpec) -> tuple[DatasetTask, dict[str, st
         uid=owner.uid,
         stores={stores.PLATFORM: stores.platform_store(platform), source.store: store},
         source=source,
-        destination=Location(
-            store=stores.PLATFORM,
-            bucket=platform.bucket,
-            prefix=layout.dataset_root(owner.namespace, owner.name),
-        ),
+        destination=stores.own(owner, layout.dataset_root(owner.name)),
+        seal=_seal(owner) if spec.source.upload is not None else None,
         format=spec.format,
         validation_fraction=spec.split.validation_fraction,
         split_seed=spec.split.seed,
         reporting=Reporting(url=platform.report_url),
     )
     return task, secrets
+
+
+def _seal(owner: Observed) -> Location:
+    return stores.own(owner, layout.upload_root(owner.name, owner.uid))

@@ -7,7 +7,7 @@ from modelyard_algorithms.contract import environment
 from modelyard_algorithms.contract.task import Location, Reporting, ServingTask, Store
 from modelyard_operator import naming
 from modelyard_operator.api.deployment import DeploymentSpec
-from modelyard_operator.desired import pods, quantities, stores
+from modelyard_operator.desired import pods, quantities
 from modelyard_operator.plan import Manifest, Observed, fingerprint
 
 REQUESTS = {"cpu": "250m", "memory": "512Mi"}
@@ -81,7 +81,7 @@ def server_pod(
         container: the name that the backend wants.
         limits: for what the user leaves without one; a larger request raises them.
     """
-    secrets = {model.location.store: model.secret or stores.secret_name(owner)}
+    secrets = {model.location.store: model.secret or naming.STORE_SECRET}
     main = pods.container(
         owner.platform,
         command="serve",

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelyard_algorithms.contract import environment, layout
-from modelyard_algorithms.contract.task import Channel, Location, Reporting, Store, TrainingTask
+from modelyard_algorithms.contract.task import Channel, Reporting, Store, TrainingTask
 from modelyard_operator import naming
-from modelyard_operator.api.dataset import KIND as DATASET
 from modelyard_operator.api.dataset import Dataset
 from modelyard_operator.api.training_job import TrainingJobSpec
 from modelyard_operator.desired import pods, stores
@@ -25,6 +24,7 @@ class TrainingInput:
     """A channel's Dataset, and the version of it that is trained on."""
 
     name: str
+    uid: str
     dataset: Dataset
     version: str
 
@@ -54,28 +54,24 @@ def _task(
     """The attempt's task, and the credential Secrets to mount: alias -> name."""
     platform = owner.platform
     where: dict[str, Store] = {stores.PLATFORM: stores.platform_store(platform)}
-    # Whoever trains on a Dataset has the keys that it was read with, and for as long as it exists.
-    secrets = {stores.PLATFORM: naming.store_secret(DATASET, datasets["train"].name)}
+    secrets = {stores.PLATFORM: naming.STORE_SECRET}
     channels = {}
     for channel, (found, split) in _inputs(datasets).items():
-        folder = found.dataset.spec.source.object_store
-        assert folder is not None
-        source, store, secret = stores.resolve(folder, platform, channel)
+        files = layout.upload_prefix(found.name, found.uid)
+        source, store, secret = stores.source(owner, found.dataset.spec.source, files, channel)
         where[source.store] = store
         if secret is not None:
             secrets[source.store] = secret
-        prefix = layout.dataset_prefix(owner.namespace, found.name, found.version.removeprefix("sha256:"))
-        manifest = Location(store=stores.PLATFORM, bucket=platform.bucket, prefix=prefix)
+        version = found.version.removeprefix("sha256:")
         channels[channel] = Channel(
             dataset=found.name,
             version=found.version,
-            manifest=manifest,
+            manifest=stores.own(owner, layout.dataset_prefix(found.name, version)),
             source=source,
             split=split,
         )
     first = naming.worker_pod(owner.name, attempt, 0)
     master = f"{first}.{naming.workers_service(datasets['train'].name)}.{owner.namespace}.svc"
-    place = (owner.namespace, owner.name, owner.uid)
     task = TrainingTask(
         namespace=owner.namespace,
         name=owner.name,
@@ -89,8 +85,8 @@ def _task(
         hyperparameters=dict(hyperparameters),
         stores=where,
         channels=channels,
-        run=Location(store=stores.PLATFORM, bucket=platform.bucket, prefix=layout.run_prefix(*place)),
-        model=Location(store=stores.PLATFORM, bucket=platform.bucket, prefix=layout.model_prefix(*place)),
+        run=stores.own(owner, layout.run_prefix(owner.name, owner.uid)),
+        model=stores.own(owner, layout.model_prefix(owner.name, owner.uid)),
         fingerprint=fingerprint,
         checkpoint_interval_seconds=spec.checkpoints.interval_seconds,
         reporting=Reporting(url=platform.report_url),

@@ -65,6 +65,10 @@ class Cache:
             for ref in self.store.refs(API_VERSION, kind):
                 yield Key(kind, ref.namespace, ref.name)
 
+    def uses(self, namespace: str) -> bool:
+        """Whether there is an object of our kinds in a namespace."""
+        return self.store.holds(API_VERSION, namespace)
+
     def references(self, manifest: Manifest) -> list[Ref]:
         """What an object refers to; nothing where that cannot be told (its reconcile will say why)."""
         try:

@@ -11,7 +11,7 @@ from modelyard_operator.engine.cache import Cache, ref_of
 from modelyard_operator.engine.journal import Journal
 from modelyard_operator.engine.references import References
 from modelyard_operator.kube.queue import Key
-from modelyard_operator.plan import Observed, Platform, Ref
+from modelyard_operator.plan import Observed, Platform, Ref, Storage, StoragePending
 
 
 class Reports(Protocol):
@@ -31,10 +31,13 @@ class Observer:
         platform: Callable[[], Platform],
         reports: Reports,
         journal: Journal,
+        storage: Callable[[str], Storage | StoragePending],
+        uploaded: Callable[[Key, str], bool],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cache, self._references, self._platform = cache, references, platform
         self._reports, self._journal, self._now = reports, journal, now
+        self._storage, self._uploaded = storage, uploaded
 
     async def observe(self, key: Key) -> Observed | None:
         """Everything about an object as the caches have it now; None if it does not exist."""
@@ -57,4 +60,6 @@ class Observer:
             children=store.children(Ref.of(manifest)),
             references=references,
             report=self._reports.newest(key, uid),
+            storage=self._storage(key.namespace),
+            uploaded=self._uploaded(key, uid),
         )

@@ -15,6 +15,7 @@ from modelyard_operator.engine.children import Children, Step
 from modelyard_operator.engine.doubts import Doubts
 from modelyard_operator.engine.journal import Journal
 from modelyard_operator.engine.purge import Purger
+from modelyard_operator.engine.uploads import Uploads
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import NotFoundError
 from modelyard_operator.kube.events import Recorder
@@ -45,10 +46,16 @@ class Performer:
     """Writes to the cluster; everything else of the engine only reads."""
 
     def __init__(
-        self, client: Client, cache: Cache, recorder: Recorder, purger: Purger, journal: Journal
+        self,
+        client: Client,
+        cache: Cache,
+        recorder: Recorder,
+        purger: Purger,
+        journal: Journal,
+        uploads: Uploads,
     ) -> None:
         self._client, self._cache, self._recorder, self._purger = client, cache, recorder, purger
-        self._journal = journal
+        self._journal, self._uploads = journal, uploads
         self._doubts = Doubts()
         self._children = Children(client, cache, self._doubts)
 
@@ -73,6 +80,7 @@ class Performer:
         steps += await _together(self._make(plan, observed))
         if not plan.status_first:
             object_ = await self._status(status, object_)
+        self._uploads.wait(key, observed.uid, plan.await_upload)
         waiting = children.Step.WAITING in steps
         if plan.purge:
             waiting |= not await self._purge(key, plan.purge, object_)
@@ -102,6 +110,7 @@ class Performer:
         """An object is gone."""
         self._doubts.forget(key)
         self._journal.forget(key)
+        self._uploads.forget(key)
 
     async def write_status(self, status: Manifest, events: Sequence[Event], object_: Manifest) -> None:
         """Status and events alone: what the engine itself has to say about an object."""

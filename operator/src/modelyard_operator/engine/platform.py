@@ -1,7 +1,7 @@
-"""The platform that every plan gets: its object store's credentials and bucket, and KServe.
+"""The platform that every plan gets, and the object store's root keys, which no plan ever gets.
 
-The Secret is read again and again, so that a change reaches every object. Nothing here ever holds up
-a reconcile: until there are credentials, plans say that they wait for them.
+The Secret is read again and again, so that a change reaches every namespace. Nothing here ever holds up
+a reconcile: until there are keys, plans say that they wait for them.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 from modelyard_algorithms.contract import environment
-from modelyard_operator import metrics, naming
+from modelyard_operator import naming
+from modelyard_operator.engine.tenancy import keys
 from modelyard_operator.kube import resources
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.election import NotLeadingError
@@ -25,18 +25,10 @@ from modelyard_operator.plan import Manifest, Platform, Ref, StoreCredentials
 log = logging.getLogger(__name__)
 
 PERIOD, FIRST_RETRY, LONGEST_RETRY = 30.0, 1.0, 30.0
-LONGEST_BUCKET_RETRY = 5.0
-"""A store that has just come up is not without its bucket for longer; asking costs it one request."""
-
-
-class Ensures(Protocol):
-    """The platform's bucket."""
-
-    async def ensure(self, *, create: bool) -> None: ...
 
 
 class PlatformKeeper:
-    """Keeps ``current`` up to date; ``run`` it as a task."""
+    """Keeps ``current`` and ``credentials`` up to date; ``run`` it as a task."""
 
     def __init__(
         self,
@@ -45,12 +37,16 @@ class PlatformKeeper:
         *,
         secret: str,
         generate: bool,
+        ca_file: str | None,
         leading: Callable[[], bool],
         on_change: Callable[[], None],
+        on_keys: Callable[[], None],
     ) -> None:
+        """``on_change`` hears of another platform, ``on_keys`` of other keys."""
         self.current = first
+        self.credentials: StoreCredentials | None = None
         self._client, self._generate, self._leading = client, generate, leading
-        self._on_change = on_change
+        self._ca_file, self._on_change, self._on_keys = ca_file, on_change, on_keys
         self._ref = Ref(resources.SECRET.api_version, resources.SECRET.kind, first.namespace, secret)
         self._said = ""
 
@@ -63,20 +59,19 @@ class PlatformKeeper:
         retry = FIRST_RETRY
         while True:
             try:
-                await self.look()
+                await self.refresh()
             except (ApiError, NotLeadingError) as error:
                 log.warning("Secret %s cannot be read: %s", self._ref.name, error)
-            except ValueError:
-                # Its content must not get into the log, and the error's words may hold it.
-                self._say(f"Secret {self._ref.name} holds something that is no text")
-            if self.current.credentials is not None:
+            except OSError as error:
+                self._say(f"the certificate bundle {self._ca_file} cannot be read: {error.strerror}")
+            if self.credentials is not None:
                 await asyncio.sleep(PERIOD)
                 retry = FIRST_RETRY
             else:
                 await asyncio.sleep(retry)
                 retry = min(retry * 1.5, LONGEST_RETRY)
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read the Secret once; make it where it is missing and may be made."""
         try:
             found = await self._client.get(self._ref)
@@ -85,37 +80,22 @@ class PlatformKeeper:
                 self._say(f"Secret {self._ref.name} does not exist in namespace {self._ref.namespace}")
                 return
             found = await self._create()
-        credentials = _credentials(found)
+        credentials = keys.credentials(keys.decoded(found))
         if credentials is None:
-            keys = f"{environment.ACCESS_KEY_FILE} and {environment.SECRET_KEY_FILE}"
-            self._say(f"Secret {self._ref.name} needs the keys {keys}")
+            names = f"{environment.ACCESS_KEY_FILE} and {environment.SECRET_KEY_FILE}"
+            self._say(f"Secret {self._ref.name} needs the keys {names}")
             return
-        self._change(replace(self.current, credentials=credentials))
-
-    async def keep_bucket(self, bucket: Ensures, *, create: bool) -> None:
-        """See to it that the bucket exists, for ever; the leader alone does."""
-        retry, said = FIRST_RETRY, ""
-        while True:
-            delay = PERIOD
-            if self._leading() and self.current.credentials is not None:
-                try:
-                    await bucket.ensure(create=create)
-                    metrics.STORE_READY.set(1)
-                    retry, said = FIRST_RETRY, ""
-                except Exception as error:
-                    metrics.STORE_READY.set(0)
-                    if str(error) != said:
-                        said = str(error)
-                        log.warning("object store: %s", said)
-                    delay, retry = retry, min(retry * 1.5, LONGEST_BUCKET_RETRY)
-            else:
-                delay = 1.0
-            await asyncio.sleep(delay)
+        credentials = await asyncio.to_thread(keys.trusting, credentials, self._ca_file)
+        if credentials != self.credentials:
+            self.credentials, self._said = credentials, ""
+            self._on_keys()
 
     async def _create(self) -> Manifest:
+        # The store and every namespace's key go by these: a Secret that was deleted is made again as it was.
+        known = self.credentials or StoreCredentials(secrets.token_hex(10), secrets.token_urlsafe(32))
         values = {
-            environment.ACCESS_KEY_FILE: secrets.token_hex(10),
-            environment.SECRET_KEY_FILE: secrets.token_urlsafe(32),
+            environment.ACCESS_KEY_FILE: known.access_key,
+            environment.SECRET_KEY_FILE: known.secret_key,
         }
         manifest = {
             "apiVersion": self._ref.api_version,
@@ -130,7 +110,7 @@ class PlatformKeeper:
         }
         try:
             found = await self._client.create(manifest)
-            log.info("made Secret %s with new random keys", self._ref.name)
+            log.info("created Secret %s with the root keys of the object store", self._ref.name)
         except AlreadyExistsError:
             found = await self._client.get(self._ref)
         return found
@@ -138,20 +118,9 @@ class PlatformKeeper:
     def _change(self, after: Platform) -> None:
         if after != self.current:
             self.current = after
-            self._said = ""
             self._on_change()
 
     def _say(self, what: str) -> None:
         if what != self._said:
             self._said = what
-            log.warning("the platform's object store has no credentials yet: %s", what)
-
-
-def _credentials(secret: Manifest) -> StoreCredentials | None:
-    data = {
-        key: base64.b64decode(value).decode().strip() for key, value in (secret.get("data") or {}).items()
-    }
-    access, hidden = data.get(environment.ACCESS_KEY_FILE), data.get(environment.SECRET_KEY_FILE)
-    if not access or not hidden:
-        return None
-    return StoreCredentials(access, hidden, data.get(environment.CA_FILE) or None)
+            log.warning("the platform's object store has no keys yet: %s", what)

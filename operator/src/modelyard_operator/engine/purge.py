@@ -22,18 +22,19 @@ class PurgeError(Exception):
     """The object store could not be cleaned; the text is one sentence for the user."""
 
 
-class Storage(Protocol):
-    """The platform's object store."""
+class Purgeable(Protocol):
+    """A namespace's bucket."""
 
     async def purge(self, prefix: str) -> int:
-        """Delete everything below a prefix; returns how much that was."""
+        """Delete everything below a prefix; returns how many objects that was."""
 
 
 class Purger:
     """Cleaning jobs by object."""
 
-    def __init__(self, storage: Storage, notify: Callable[[Key], None]) -> None:
-        self._storage, self._notify = storage, notify
+    def __init__(self, bucket: Callable[[str], Purgeable | None], notify: Callable[[Key], None]) -> None:
+        """``bucket`` gives that of a namespace, None while it is not known."""
+        self._bucket, self._notify = bucket, notify
         self._tasks: dict[tuple[Key, str], asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
 
@@ -69,8 +70,11 @@ class Purger:
     async def _purge(self, key: Key, prefixes: Sequence[str]) -> None:
         try:
             async with self._slots:
+                bucket = self._bucket(key.namespace)
+                if bucket is None:
+                    raise PurgeError(f"the bucket of namespace {key.namespace!r} is not known yet")
                 for prefix in prefixes:
-                    count = await self._storage.purge(prefix)
+                    count = await bucket.purge(prefix)
                     log.info("%s: deleted %d objects below %s", key, count, prefix)
         finally:
             # The task is done only after this; by the time a worker looks, it is.

@@ -41,6 +41,7 @@ APPS_DEPLOYMENT = Resource("apps/v1", "Deployment", "deployments")
 REPLICA_SET = Resource("apps/v1", "ReplicaSet", "replicasets")
 DISRUPTION_BUDGET = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 ENDPOINT_SLICE = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
+NAMESPACE = Resource("v1", "Namespace", "namespaces", namespaced=False)
 CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps")
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 EVENT = Resource("events.k8s.io/v1", "Event", "events")
@@ -61,7 +62,17 @@ _OTHERS = (
 
 _TABLE = {
     (found.api_version, found.kind): found
-    for found in (*OWN, *CHILDREN, INFERENCE_SERVICE, CONFIG_MAP, LEASE, EVENT, TOKEN_REVIEW, *_OTHERS)
+    for found in (
+        *OWN,
+        *CHILDREN,
+        INFERENCE_SERVICE,
+        NAMESPACE,
+        CONFIG_MAP,
+        LEASE,
+        EVENT,
+        TOKEN_REVIEW,
+        *_OTHERS,
+    )
 }
 
 

@@ -136,6 +136,15 @@ class Store:
             Ref(api_version, kind, namespace, name, entry.uid) for (namespace, name), entry in found.items()
         ]
 
+    def holds(self, api_version: str, namespace: str) -> bool:
+        """Whether there is any object of an API version in a namespace."""
+        return any(
+            namespace == found
+            for (version, _), objects in self._kinds.items()
+            if version == api_version
+            for found, _ in objects
+        )
+
     def counts(self) -> Iterator[tuple[str, str, str, int]]:
         """(apiVersion, kind, phase, number of objects)."""
         for (api_version, kind), found in self._kinds.items():

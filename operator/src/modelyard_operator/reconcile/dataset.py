@@ -1,12 +1,12 @@
 """Dataset: one Job reads the source, validates it and writes a version; the version stays.
 
-    Pending ──credentials──► Processing ──► Ready ──(source, split or revision edited)──┐
-                                ▲   └─────► Failed ──(back-off, or an edit)──┐          │
-                                └────────────────────────────────────────────┴──────────┘
+    Pending ──storage──► Processing ──► Ready ──(source, split or revision edited)──┐
+       └──► AwaitingUpload ──►┘ ▲  └──► Failed ──(back-off, or an edit)──┐          │
+                                └────────────────────────────────────────┴──────────┘
 
 The status holds everything that the reading found, so its Job is deleted when it is Ready, and a Job
 that is gone is no reason to read again: status.processedSpec is. While a changed spec is read, the
-status keeps the version before. Its Secret stays: the jobs that train on the Dataset mount it.
+status keeps the version before.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from modelyard_operator.api.dataset import KIND, PLURAL, Dataset, DatasetSpec
 from modelyard_operator.desired import dataset_job, rendezvous, stores
 from modelyard_operator.plan import Manifest, Observed, Plan, Ref, fingerprint, parse_time, timestamp
 from modelyard_operator.policies import data_retry, pod_state
-from modelyard_operator.reconcile import dataset_reading, standing
+from modelyard_operator.reconcile import dataset_reading, purge, standing
 from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reconcile.dataset_reading import Failed, Found, Running
 from modelyard_operator.reconcile.standing import Standing
@@ -67,6 +67,11 @@ class State:
         return int(self.status.get("attempt", 0)) if same else 0
 
     @property
+    def is_complete(self) -> bool:
+        """Whether the source can be read: an upload has its seal."""
+        return self.spec.source.upload is None or self.observed.uploaded
+
+    @property
     def ended(self) -> bool:
         """The current reading has failed, and the status says so."""
         return self.attempt > 0 and self.status.get("phase") == "Failed" and "completionTime" in self.status
@@ -80,23 +85,17 @@ class State:
     def keeps_finalizer(self) -> bool:
         return self.spec.deletion_policy == "Delete"
 
-    @property
-    def shared(self) -> list[Manifest]:
-        """What the jobs that train on a version share: the Secret with the platform's keys, which readings
-        need too, and the Service by which workers find each other."""
-        known = self.observed.platform.credentials is not None
-        keys = [stores.credentials_secret(self.observed)] if known else []
-        return [*keys, rendezvous.service(self.observed)]
-
     def job_name(self, attempt: int) -> str:
         """Each reading's own; the uid keeps it apart from those of an object deleted a moment ago."""
         digest = fingerprint(self.observed.uid, self.attempt_digest, attempt)
         return naming.dataset_job(self.observed.name, digest)
 
     def saying(self, verdict: Standing, found: Plan) -> Plan:
-        """The plan with what every plan has: finalizer, what jobs share, and an event for a new reason."""
+        """The plan with what every plan has: finalizer, the Service by which the workers of all jobs on this
+        Dataset find each other, and an event for a new reason."""
         events = standing.events(self.observed, verdict)
-        return replace(found, finalizer=self.keeps_finalizer, apply=self.shared, events=events)
+        shared = [rendezvous.service(self.observed)]
+        return replace(found, finalizer=self.keeps_finalizer, apply=shared, events=events)
 
 
 def plan(observed: Observed) -> Plan:
@@ -114,7 +113,7 @@ def plan(observed: Observed) -> Plan:
     if state.ended:
         return _wait_after_failure(state)
     if state.attempt == 0:
-        return _begin(state, 1)
+        return _begin(state, 1) if state.is_complete else _await_upload(state)
     found = dataset_reading.observe(observed, state.job_name(state.attempt))
     if isinstance(found, Found):
         return _found(state, found)
@@ -135,9 +134,9 @@ CONTROLLER = Controller(kind=KIND, plural=PLURAL, plan=plan, references=referenc
 
 def _waiting_for(state: State) -> Standing | None:
     """What must exist before a reading can begin."""
-    if state.observed.platform.credentials is None:
-        text = "waits for the credentials of the platform's object store, which the operator makes or reads"
-        return Standing("Pending", "ObjectStorePending", text, "Reconciling")
+    pending = standing.without_storage(state.observed)
+    if pending is not None:
+        return pending
     for ref, secret in state.observed.references.items():
         if secret is None:
             text = (
@@ -146,6 +145,27 @@ def _waiting_for(state: State) -> Standing | None:
             )
             return Standing("Pending", "CredentialsNotFound", text, "Reconciling")
     return None
+
+
+def _await_upload(state: State) -> Plan:
+    """Nothing is read before the uploader has written the seal."""
+    observed, storage = state.observed, stores.storage(state.observed)
+    prefix = storage.key(layout.upload_prefix(observed.name, observed.uid))
+    seal = storage.key(layout.upload_root(observed.name, observed.uid) + layout.SEAL_FILE)
+    text = (
+        f"waits for the upload: write the files below s3://{storage.bucket}/{prefix} with the keys of Secret "
+        f"{naming.STORE_SECRET!r}, and s3://{storage.bucket}/{seal} last"
+    )
+    verdict = Standing("AwaitingUpload", "AwaitingUpload", text, "Reconciling")
+    upload = {
+        "bucket": storage.bucket,
+        "prefix": prefix,
+        "seal": seal,
+        "secretName": naming.STORE_SECRET,
+        "endpoint": observed.platform.endpoint,
+    }
+    status = standing.status(observed, verdict, {"upload": upload})
+    return state.saying(verdict, Plan(status=status, delete=_other_jobs(state, 0), await_upload=seal))
 
 
 def _begin(state: State, attempt: int, *, kept: Standing | None = None) -> Plan:
@@ -189,9 +209,8 @@ def _processing(state: State, reading: Running) -> Plan:
 
 def _found(state: State, reading: Found) -> Plan:
     """The version is written: the status takes it over, and nothing else is needed any more."""
-    result, platform = reading.result, state.observed.platform
+    result, storage = reading.result, stores.storage(state.observed)
     digest = result.version.removeprefix("sha256:")
-    prefix = layout.dataset_prefix(state.observed.namespace, state.observed.name, digest)
     return _ready(
         state,
         {
@@ -203,7 +222,7 @@ def _found(state: State, reading: Found) -> Plan:
             "splits": dict(result.splits),
             "version": result.version,
             "shortVersion": digest[:12],
-            "uri": f"s3://{platform.bucket}/{prefix}",
+            "uri": storage.uri(layout.dataset_prefix(state.observed.name, digest)),
             "completionTime": timestamp(state.observed.now),
         },
     )
@@ -282,4 +301,5 @@ def _delete(state: State) -> Plan:
     if pods or observed.children_of("Job"):
         jobs = [Ref.of(child) for child in observed.children_of("Job")]
         return Plan(finalizer=True, delete=jobs, requeue_after=CLOCK_SECONDS)
-    return Plan(finalizer=False, purge=[layout.dataset_root(observed.namespace, observed.name)])
+    roots = [layout.dataset_root(observed.name), layout.upload_root(observed.name, observed.uid)]
+    return purge.plan(observed, roots)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from modelyard_operator import naming
 from modelyard_operator.api.deployment import KIND, PLURAL, Deployment, DeploymentSpec, DeploymentStatus
-from modelyard_operator.desired import kserve_backend, kubernetes_backend, server_pod, stores
+from modelyard_operator.desired import kserve_backend, kubernetes_backend, server_pod
 from modelyard_operator.desired.ownership import metadata
 from modelyard_operator.desired.server_pod import Model, ServerPod, Token
 from modelyard_operator.plan import GENERATED_TOKEN, Manifest, Observed, Plan, Ref, parse_time
@@ -188,7 +188,7 @@ def _serve(state: State, backend: Backend, model: Model, token: Token) -> Plan:
     """What serves, and how far it is."""
     observed, spec = state.observed, state.spec
     server = backend.pod(observed, spec, model, token)
-    secrets = [stores.credentials_secret(observed)] if model.on_platform else []
+    secrets = []
     if spec.token_secret_name is None:
         secrets.append(_token_secret(observed))
     wanted = [*secrets, *backend.manifests(observed, spec, server)]

@@ -10,6 +10,7 @@ from modelyard_operator.api.training_job import ModelStatus
 from modelyard_operator.desired import stores
 from modelyard_operator.desired.server_pod import Model
 from modelyard_operator.plan import Manifest, Observed, Ref, fingerprint
+from modelyard_operator.reconcile import standing
 from modelyard_operator.reconcile.standing import Standing
 
 MODEL_STORE = "model"
@@ -34,6 +35,9 @@ def references(manifest: Manifest) -> list[Ref]:
 
 def resolve(observed: Observed, spec: DeploymentSpec, status: DeploymentStatus) -> Model | Standing:
     """The model, or what it waits for."""
+    pending = standing.without_storage(observed)
+    if pending is not None and not _is_foreign(spec):
+        return pending
     if spec.model.object_store is not None:
         found = _of_folder(observed, spec.model.object_store, source_digest(spec))
     else:
@@ -41,9 +45,6 @@ def resolve(observed: Observed, spec: DeploymentSpec, status: DeploymentStatus) 
         found = _of_job(observed, spec.model.training_job)
         if isinstance(found, Standing) and status.model_source == source_digest(spec) and status.model:
             found = _on_platform(observed, status.model)
-    if isinstance(found, Model) and found.on_platform and observed.platform.credentials is None:
-        text = "waits for the credentials of the platform's object store, which the operator makes or reads"
-        return Standing("Pending", "ObjectStorePending", text, "Reconciling")
     return found
 
 
@@ -60,8 +61,14 @@ def served(observed: Observed, status: DeploymentStatus, model: Model) -> ModelS
     return ModelStatus(uri=model.uri)
 
 
+def _is_foreign(spec: DeploymentSpec) -> bool:
+    """Whether the model lies in a store of the user's, and the namespace's own is not needed."""
+    folder = spec.model.object_store
+    return folder is not None and folder.credentials_secret_name is not None
+
+
 def _of_folder(observed: Observed, folder: ObjectStoreFolder, source: str) -> Model | Standing:
-    location, store, secret = stores.resolve(folder, observed.platform, MODEL_STORE)
+    location, store, secret = stores.resolve(observed, folder, MODEL_STORE)
     if (
         secret is not None
         and observed.references.get(Ref("v1", "Secret", observed.namespace, secret)) is None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from modelyard_operator.plan import Event, Manifest, Observed
+from modelyard_operator.plan import Event, Manifest, Observed, StoragePending
 from modelyard_operator.policies import conditions
 
 
@@ -23,6 +23,16 @@ class Standing:
     """As kstatus sees it: as asked for; on the way; somebody must do something."""
     condition_message: str | None = None
     """Stands in the conditions where ``message`` moves too often for them."""
+
+
+def without_storage(observed: Observed) -> Standing | None:
+    """Where an object stands whose namespace has no storage yet."""
+    pending = observed.storage
+    if not isinstance(pending, StoragePending):
+        return None
+    return Standing(
+        "Pending", pending.reason, pending.message, "Stalled" if pending.stalled else "Reconciling"
+    )
 
 
 def status(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from modelyard_operator.desired import rendezvous, training_pods
-from modelyard_operator.plan import Event, Manifest, Plan, parse_time, timestamp
+from modelyard_operator.plan import Event, Manifest, Plan, Storage, parse_time, timestamp
 from modelyard_operator.policies import deadlines, failure, pod_state, progress, retry
 from modelyard_operator.reconcile import training_end
 from modelyard_operator.reconcile.training_inputs import Inputs, spec_digest
@@ -50,7 +50,7 @@ def begin(state: State, inputs: Inputs) -> Plan:
         status=status,
         status_first=True,
         status_later=True,
-        delete=[*state.deletions(state.pods), *state.former_keys()],
+        delete=state.deletions(state.pods),
         create=training_pods.worker_pods(
             begun.observed,
             begun.spec,
@@ -72,7 +72,10 @@ def watch(state: State, inputs: Inputs) -> Plan:
     failed = [pod for pod in pods.values() if pod_state.phase(pod) == "Failed"]
     if failed and not _only_echoes(state, pods, failed):
         return training_end.failed(state, failure.root_cause(failed))
-    if len(pods) == state.attempt_workers and all(pod_state.phase(p) == "Succeeded" for p in pods.values()):
+    done = len(pods) == state.attempt_workers and all(
+        pod_state.phase(p) == "Succeeded" for p in pods.values()
+    )
+    if done and isinstance(state.observed.storage, Storage):
         return training_end.succeeded(state, pods[0])
     if spec_digest(state) != state.status.get("attemptSpec") and inputs.problem is None:
         return training_end.restart(state, "SpecChanged", "the spec was edited: restarting with the new one")
@@ -164,9 +167,13 @@ def _hindrance(
     if spec_digest(state) != state.status.get("attemptSpec"):
         said = f"the edit is not used: {problem.message}; attempt {attempt} goes on as it began"
         return problem.reason, said, False
-    if phase == "Starting" and problem.missing == state.status.get("datasetNames", {}).get("train"):
-        # Its keys, which the pods mount, have gone with it.
-        said = f"attempt {attempt}: pods that have not started yet cannot: {problem.message}"
+    if (
+        phase == "Starting"
+        and state.attempt_workers > 1
+        and problem.missing == state.status.get("datasetNames", {}).get("train")
+    ):
+        # The Service below which they find each other has gone with it.
+        said = f"attempt {attempt}: workers that have not found each other yet cannot: {problem.message}"
         return problem.reason, said, problem.stalled
     return None
 

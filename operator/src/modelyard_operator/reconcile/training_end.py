@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.report import TrainingResult
 from modelyard_operator import naming
+from modelyard_operator.desired import stores
 from modelyard_operator.plan import Event, Manifest, Plan, timestamp
 from modelyard_operator.policies import failure, retry
 from modelyard_operator.policies.failure import Cause
@@ -48,14 +49,14 @@ def succeeded(state: State, first: Manifest) -> Plan:
         "epoch": result.epoch,
         "step": result.step,
     }
-    prefix = layout.model_prefix(observed.namespace, observed.name, observed.uid)
+    prefix = layout.model_prefix(observed.name, observed.uid)
     changes = {
         "completionTime": timestamp(state.now),
         "activeSeconds": round(state.active_seconds(), 3),
         "progress": {key: value for key, value in progress.items() if value is not None},
         "metrics": {key: float(f"{value:.6g}") for key, value in result.metrics.items()},
         "model": {
-            "uri": f"s3://{observed.platform.bucket}/{prefix}",
+            "uri": stores.storage(observed).uri(prefix),
             "digest": result.digest,
             "bytes": result.bytes,
         },

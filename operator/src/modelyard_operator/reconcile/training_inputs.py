@@ -11,7 +11,7 @@ from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.api.dataset import KIND as DATASET
 from modelyard_operator.api.dataset import Dataset
 from modelyard_operator.desired.training_pods import TrainingInput
-from modelyard_operator.plan import Manifest, Ref, fingerprint
+from modelyard_operator.plan import Manifest, Ref, StoragePending, fingerprint
 from modelyard_operator.reconcile.training_state import Problem, State
 
 
@@ -45,9 +45,9 @@ def check(state: State) -> Inputs:
         return _invalid("UnknownAlgorithm", error)
     except catalog.InvalidHyperparametersError as error:
         return _invalid("InvalidHyperparameters", error)
-    if state.observed.platform.credentials is None:
-        text = "the platform's object store has no credentials yet: the operator makes or reads them at start"
-        return Inputs(problem=Problem("ObjectStorePending", text, requeue_after=5.0))
+    pending = state.observed.storage
+    if isinstance(pending, StoragePending):
+        return Inputs(problem=Problem(pending.reason, pending.message, stalled=pending.stalled))
     datasets, problem = _datasets(state)
     if problem is not None:
         return Inputs(problem=problem)
@@ -99,7 +99,12 @@ def _datasets(state: State) -> tuple[dict[str, TrainingInput], Problem | None]:
             return {}, problem
         assert manifest is not None
         dataset = Dataset.model_validate({"spec": manifest["spec"], "status": manifest.get("status") or {}})
-        found[entry.channel] = TrainingInput(entry.dataset, dataset, version or str(dataset.status.version))
+        found[entry.channel] = TrainingInput(
+            name=entry.dataset,
+            uid=str(manifest["metadata"]["uid"]),
+            dataset=dataset,
+            version=version or str(dataset.status.version),
+        )
     return found, None
 
 

@@ -21,7 +21,7 @@ from modelyard_operator.api.dataset import KIND as DATASET
 from modelyard_operator.api.training_job import KIND, PLURAL
 from modelyard_operator.plan import Manifest, Observed, Plan, Ref, parse_time
 from modelyard_operator.policies import deadlines
-from modelyard_operator.reconcile import training_attempt, training_end, training_inputs
+from modelyard_operator.reconcile import purge, training_attempt, training_end, training_inputs
 from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reconcile.training_state import State
 
@@ -65,8 +65,8 @@ def _delete(state: State) -> Plan:
         return Plan(finalizer=False)
     if state.live_pods():
         return Plan(finalizer=True, delete=state.deletions(state.pods), requeue_after=5.0)
-    place = (observed.namespace, observed.name, observed.uid)
-    return Plan(finalizer=False, purge=[layout.run_prefix(*place), layout.model_prefix(*place)])
+    place = (observed.name, observed.uid)
+    return purge.plan(observed, [layout.run_prefix(*place), layout.model_prefix(*place)])
 
 
 def _finished(state: State) -> Plan:
@@ -81,7 +81,7 @@ def _finished(state: State) -> Plan:
     return Plan(
         finalizer=state.keeps_finalizer,
         status=status,
-        delete=[*state.deletions(running), *state.addresses(), *state.former_keys()],
+        delete=[*state.deletions(running), *state.addresses()],
         grace_seconds=training_end.GANG_GRACE_SECONDS,
         requeue_after=deadlines.soonest(left),
     )
@@ -103,7 +103,7 @@ def _suspend(state: State) -> Plan:
         finalizer=state.keeps_finalizer,
         status=status,
         status_first=True,
-        delete=[*state.deletions(state.pods), *state.addresses(), *state.former_keys()],
+        delete=[*state.deletions(state.pods), *state.addresses()],
         events=events,
         requeue_after=5.0 if state.pods else None,
     )

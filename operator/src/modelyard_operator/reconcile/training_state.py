@@ -98,10 +98,6 @@ class State:
         """Where rank 0 was found: another pod may have that address once it is gone."""
         return [Ref.of(found) for found in self.observed.children_of("EndpointSlice")]
 
-    def former_keys(self) -> list[Ref]:
-        """The Secret that earlier operators gave each job; its Dataset's is mounted now."""
-        return [Ref.of(found) for found in self.observed.children_of("Secret")]
-
     def active_seconds(self) -> float:
         """Seconds that all attempts have run, the current one included; suspended time is not in it."""
         before = float(self.status.get("activeSeconds", 0.0))

@@ -1,4 +1,4 @@
-"""The platform's bucket: made sure of, and cleaned below a prefix.
+"""One bucket as the operator uses it: made sure of, asked for an object, and cleaned.
 
 minio works in threads here, with time-outs, and is imported at its first use: a standby never needs it.
 """
@@ -6,108 +6,135 @@ minio works in threads here, with time-outs, and is imported at its first use: a
 from __future__ import annotations
 
 import asyncio
-import ssl
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from modelyard_operator.plan import StoreCredentials
+from modelyard_operator.storage.connection import connect
+from modelyard_operator.storage.errors import StorageError, sentence
 
-CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
-PURGE_SECONDS = 3600.0
+LONGEST_SECONDS = 3600.0
 
 T = TypeVar("T")
 
 
-class StorageError(Exception):
-    """The object store cannot be used; the text is one sentence."""
-
-
 @dataclass(frozen=True)
 class Place:
-    """Where the platform's objects lie."""
+    """Where an object store is, and the keys to it."""
 
     endpoint: str
     region: str
-    bucket: str
+    credentials: StoreCredentials
 
 
 class Bucket:
-    """One bucket; ``credentials`` is asked before each use, since they may change."""
+    """One bucket; all methods raise StorageError where the store refuses or does not answer."""
 
-    def __init__(self, place: Place, credentials: Callable[[], StoreCredentials | None]) -> None:
-        self._place, self._credentials = place, credentials
+    def __init__(self, place: Place, name: str) -> None:
+        self._place, self.name = place, name
 
     async def ensure(self, *, create: bool) -> None:
-        """Make sure that the bucket exists.
+        """Make sure that the bucket exists; ``create`` makes it where it does not."""
+        await self._run(lambda client: _ensure(client, self._place, self.name, create))
 
-        Raises:
-            StorageError: it does not, or the store does not answer.
-        """
-        await self._run(lambda client: _ensure(client, self._place, create))
+    async def open_for_reading(self) -> None:
+        """Let everyone who reaches the store read the bucket; its owner alone writes."""
+        policy = json.dumps(_readable(self.name), sort_keys=True)
+        await self._run(lambda client: client.set_bucket_policy(self.name, policy))
+
+    async def holds(self, key: str) -> bool:
+        """Whether there is an object of this key."""
+        return await self._run(lambda client: _holds(client, self.name, key))
 
     async def purge(self, prefix: str) -> int:
-        """Delete everything below a prefix; returns how many objects that was.
-
-        Raises:
-            StorageError: not everything could be deleted.
-        """
-        # <kind>/<namespace>/<object>/: a mistake must never empty the bucket.
-        if not prefix.endswith("/") or prefix.count("/") < 3 or "//" in prefix or prefix.startswith("/"):
+        """Delete everything below a prefix; returns how many objects that was."""
+        # <kind>/<object>/: a mistake must never empty the bucket.
+        if not prefix.endswith("/") or prefix.count("/") < 2 or "//" in prefix or prefix.startswith("/"):
             raise StorageError(f"{prefix!r} is not the folder of one object; nothing was deleted")
-        return await self._run(lambda client: _purge(client, self._place.bucket, prefix))
+        return await self._run(lambda client: _purge(client, self.name, prefix))
+
+    async def is_empty(self) -> bool:
+        """Whether there is no object in it."""
+        return await self._run(lambda client: next(iter(client.list_objects(self.name)), None) is None)
+
+    async def remove(self) -> int:
+        """Delete the bucket and everything in it; returns how many objects that was."""
+        return await self._run(lambda client: _remove(client, self.name))
 
     async def _run(self, work: Callable[[Any], T]) -> T:
-        credentials = self._credentials()
-        if credentials is None:
-            raise StorageError("there are no credentials for the object store yet")
         try:
-            async with asyncio.timeout(PURGE_SECONDS):
-                return await asyncio.to_thread(lambda: work(_client(self._place, credentials)))
+            async with asyncio.timeout(LONGEST_SECONDS):
+                return await asyncio.to_thread(lambda: work(_client(self._place)))
         except StorageError:
             raise
         except Exception as error:
-            raise StorageError(_sentence(error, self._place)) from error
+            raise StorageError(sentence(error, self._place.endpoint, self.name)) from error
 
 
-def _client(place: Place, credentials: StoreCredentials) -> Any:
-    import urllib3
+def _client(place: Place) -> Any:
     from minio import Minio
 
     parts = urlsplit(place.endpoint)
-    options: dict[str, Any] = {}
-    if parts.scheme == "https":
-        options["ssl_context"] = ssl.create_default_context(cadata=credentials.ca)
-    pool = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-        # The caller tries again, and says so; urllib3 would log a line for each try of its own.
-        retries=urllib3.Retry(total=0, redirect=0),
-        maxsize=2,
-        **options,
-    )
     return Minio(
         parts.netloc,
-        access_key=credentials.access_key,
-        secret_key=credentials.secret_key,
+        access_key=place.credentials.access_key,
+        secret_key=place.credentials.secret_key,
         secure=parts.scheme == "https",
         region=place.region,
-        http_client=pool,
+        http_client=connect(place.endpoint, place.credentials.ca),
     )
 
 
-def _ensure(client: Any, place: Place, create: bool) -> None:
+def _readable(bucket: str) -> dict[str, Any]:
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": ["s3:GetObject", "s3:ListBucket"],
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def _ensure(client: Any, place: Place, name: str, create: bool) -> None:
     from minio.error import S3Error
 
-    if client.bucket_exists(place.bucket):
+    if client.bucket_exists(name):
         return
     if not create:
-        raise StorageError(f"bucket {place.bucket!r} does not exist at {place.endpoint}: create it")
+        raise StorageError(f"bucket {name!r} does not exist at {place.endpoint}: create it")
     try:
-        client.make_bucket(place.bucket, location=place.region)
+        client.make_bucket(name, location=place.region)
     except S3Error as error:
         if error.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
             raise
+
+
+def _holds(client: Any, bucket: str, key: str) -> bool:
+    from minio.error import S3Error
+
+    try:
+        client.stat_object(bucket, key)
+    except S3Error as error:
+        if error.code in {"NoSuchKey", "NoSuchObject", "NoSuchBucket"}:
+            return False
+        raise
+    return True
+
+
+def _remove(client: Any, bucket: str) -> int:
+    from minio.error import S3Error
+
+    try:
+        count = _purge(client, bucket, "")
+        client.remove_bucket(bucket)
+    except S3Error as error:
+        if error.code != "NoSuchBucket":
+            raise
+        return 0
+    return count
 
 
 def _purge(client: Any, bucket: str, prefix: str) -> int:
@@ -125,18 +152,3 @@ def _purge(client: Any, bucket: str, prefix: str) -> int:
         for error in client.remove_objects(bucket, page):
             raise StorageError(f"object {error.name} could not be deleted: {error.message}")
         count += len(page)
-
-
-def _sentence(error: Exception, place: Place) -> str:
-    """One sentence; what libraries say has addresses of Python objects in it, and never keys."""
-    code = getattr(error, "code", None)
-    if code in {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}:
-        return f"the object store at {place.endpoint} refuses the credentials ({code})"
-    if code == "NoSuchBucket":
-        return f"bucket {place.bucket!r} does not exist at {place.endpoint}"
-    if code:
-        return f"the object store at {place.endpoint} answers {code}"
-    status = getattr(error, "status_code", None)
-    if status:
-        return f"the object store at {place.endpoint} answers with HTTP status {status}"
-    return f"the object store at {place.endpoint} does not answer ({type(error).__name__})"

@@ -8,7 +8,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ReadTimeoutErr
 
 from modelyard_algorithms.contract import report
 from modelyard_algorithms.failure import WorkloadError
-from modelyard_algorithms.storage import ObjectMissingError, errors
+from modelyard_algorithms.storage import ObjectMissingError, ObjectNameError, errors
 
 
 def s3_error(code: str, status: int = 400) -> S3Error:
@@ -28,6 +28,8 @@ UNREACHABLE = MaxRetryError(None, "/", NewConnectionError(None, "refused"))  # t
         s3_error("SlowDown", 503),
         s3_error("XMinioServerNotInitialized", 503),
         s3_error("SomethingNew", 500),
+        s3_error("InsufficientStorage", 507),
+        s3_error("QuotaExceeded", 403),
         ServerError("bad gateway", 502),
     ],
 )
@@ -37,7 +39,16 @@ def test_what_may_pass_is_tried_again(error: Exception) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [s3_error("AccessDenied", 403), s3_error("NoSuchBucket", 404), s3_error("NoSuchKey", 404), ValueError()],
+    [
+        s3_error("AccessDenied", 403),
+        s3_error("InvalidAccessKeyId", 403),
+        s3_error("SignatureDoesNotMatch", 403),
+        s3_error("NoSuchBucket", 404),
+        s3_error("NoSuchKey", 404),
+        s3_error("KeyTooLongError", 400),
+        s3_error("ObjectParentIsFile", 409),
+        ValueError(),
+    ],
 )
 def test_what_stays_is_not_tried_again(error: Exception) -> None:
     assert not errors.passes(error)
@@ -47,8 +58,12 @@ def test_what_stays_is_not_tried_again(error: Exception) -> None:
     ("error", "reason", "retriable", "words"),
     [
         (s3_error("AccessDenied"), report.STORE_ACCESS_DENIED, False, "check the access key"),
-        (s3_error("InvalidAccessKeyId"), report.STORE_ACCESS_DENIED, False, "credentials Secret"),
-        (s3_error("SignatureDoesNotMatch"), report.STORE_ACCESS_DENIED, False, "secret key"),
+        (s3_error("InvalidAccessKeyId"), report.STORE_ACCESS_DENIED, False, "does not know the access key"),
+        (s3_error("SignatureDoesNotMatch"), report.STORE_ACCESS_DENIED, False, "not that of the access key"),
+        (s3_error("RequestTimeTooSkewed"), report.STORE_ACCESS_DENIED, False, "set both clocks"),
+        (s3_error("AuthorizationHeaderMalformed"), report.STORE_ACCESS_DENIED, False, "correct the region"),
+        (s3_error("InsufficientStorage", 507), report.STORE_FULL, True, "has no space left for bucket 'b'"),
+        (s3_error("QuotaExceeded"), report.STORE_FULL, True, "the bucket's quota more space"),
         (s3_error("NoSuchBucket"), report.BUCKET_NOT_FOUND, False, "bucket 'b' does not exist"),
         (UNREACHABLE, report.STORE_UNREACHABLE, True, "does not answer"),
     ],
@@ -62,6 +77,53 @@ def test_each_failure_has_its_reason_and_a_sentence(
     assert words in told.message
     assert "http://store:9000" in told.message
     assert "secret-in-message" not in told.message
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("KeyTooLongError", "at most 255 bytes between two slashes"),
+        ("ExistingObjectIsDirectory", "other objects are below it"),
+        ("ObjectParentIsFile", "below another object"),
+        ("XMinioParentIsObject", "below another object"),
+    ],
+)
+def test_a_name_that_the_store_does_not_take_is_said_with_the_reason(code: str, words: str) -> None:
+    told = errors.explain(s3_error(code), endpoint="http://store:9000", bucket="b", key="a/k")
+    assert isinstance(told, ObjectNameError)
+    assert (told.reason, told.retriable) == (report.OBJECT_NAME_REFUSED, False)
+    assert "'a/k' cannot be the key of an object in bucket 'b'" in told.message
+    assert words in told.message
+
+
+@pytest.mark.parametrize("key", ["..", "a/../b", "../b", "a/.", "./a", "a\0b"])
+def test_a_key_that_leads_elsewhere_is_never_sent(key: str) -> None:
+    with pytest.raises(ObjectNameError, match="rename it"):
+        errors.check_names("http://store:9000", "bucket", key)
+
+
+@pytest.mark.parametrize("key", ["", "a/", "a//b", "/a", "...", "a/..b", "a b\n", "ü"])
+def test_other_odd_keys_are_left_to_the_store(key: str) -> None:
+    errors.check_names("http://store:9000", "bucket", key)
+
+
+@pytest.mark.parametrize("bucket", ["", "a", "a..b", "a/b", "../b", "10.0.0.1", "b\0"])
+def test_a_name_that_no_bucket_can_have_is_a_bucket_that_does_not_exist(bucket: str) -> None:
+    with pytest.raises(WorkloadError, match="create it or correct the bucket's name") as caught:
+        errors.check_names("http://store:9000", bucket, "key")
+    assert caught.value.reason == report.BUCKET_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (s3_error("SignatureDoesNotMatch"), "object store refuses the keys"),
+        (s3_error("InsufficientStorage", 507), "object store full"),
+        (UNREACHABLE, "object store unreachable"),
+    ],
+)
+def test_who_watches_learns_why_a_request_is_tried_again(error: Exception, words: str) -> None:
+    assert errors.describe(error) == words
 
 
 def test_a_missing_object_is_no_failure_of_the_store() -> None:

@@ -33,11 +33,15 @@ def _passes(error: Exception) -> bool:
     return isinstance(error, ConnectionError)
 
 
+def _describe(_error: Exception) -> str:
+    return "object store unreachable"
+
+
 def test_a_store_that_is_gone_for_a_minute_is_waited_for_and_that_is_said() -> None:
     clock = Clock()
     told: list[str | None] = []
     patience = Patience(seconds=600, notify=told.append, clock=clock, sleep=clock.sleep)
-    assert patience.call(_away_until(clock, 60), _passes, "object store") == "answer"
+    assert patience.call(_away_until(clock, 60), _passes, _describe) == "answer"
     assert 60 <= clock.now < 70
     assert told[0] == "object store unreachable, retrying"
     assert told[-1] is None
@@ -47,7 +51,7 @@ def test_a_hiccup_is_not_worth_a_word() -> None:
     clock = Clock()
     told: list[str | None] = []
     patience = Patience(seconds=600, notify=told.append, clock=clock, sleep=clock.sleep)
-    assert patience.call(_away_until(clock, 0.3), _passes, "object store") == "answer"
+    assert patience.call(_away_until(clock, 0.3), _passes, _describe) == "answer"
     assert told == []
 
 
@@ -55,8 +59,18 @@ def test_patience_ends() -> None:
     clock = Clock()
     patience = Patience(seconds=30, clock=clock, sleep=clock.sleep)
     with pytest.raises(ConnectionError):
-        patience.call(_away_until(clock, 1e9), _passes, "object store")
+        patience.call(_away_until(clock, 1e9), _passes, _describe)
     assert 30 <= clock.now < 40
+
+
+def test_patience_for_something_special_is_never_longer_than_the_whole() -> None:
+    clock = Clock()
+    for whole, special, waited in ((600, 30, 30), (30, 600, 30)):
+        clock.now = 0.0
+        patience = Patience(seconds=whole, clock=clock, sleep=clock.sleep).at_most(special)
+        with pytest.raises(ConnectionError):
+            patience.call(_away_until(clock, 1e9), _passes, _describe)
+        assert waited <= clock.now < waited + 10
 
 
 def test_what_does_not_pass_is_raised_at_once() -> None:
@@ -66,7 +80,7 @@ def test_what_does_not_pass_is_raised_at_once() -> None:
         raise ValueError
 
     with pytest.raises(ValueError):
-        Patience(clock=clock, sleep=clock.sleep).call(request, _passes, "object store")
+        Patience(clock=clock, sleep=clock.sleep).call(request, _passes, _describe)
     assert clock.now == 0
 
 

@@ -49,7 +49,7 @@ class Target:
 
 @pytest.fixture
 def checkout(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("operator", "runtime", "minio", "python", "build-tools"):
+    for name in ("operator", "runtime", "store", "python", "build-tools"):
         (paths.checkout / "images" / name).mkdir(parents=True)
         (paths.checkout / "images" / name / "Containerfile").touch()
     for name in ("operator", "algorithms"):
@@ -59,7 +59,7 @@ def checkout(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Path:
         "nvidia-nccl-cu13==2.30.7\ntorch==2.14.0\naiohttp==3.14.5\nuv==0.13.8\nhatchling==1.33.0\n"
     )
     monkeypatch.setattr(locks, "resolve", lambda uv, cache, root, wanted: RESOLVED[wanted[0]])
-    binary = golang.program(tools.MINIO, paths)
+    binary = golang.program(tools.VERSITYGW, paths)
     binary.parent.mkdir(parents=True)
     binary.touch()
     return paths.checkout
@@ -78,10 +78,10 @@ def test_a_first_run_builds_and_publishes_everything(paths: Paths, checkout: Pat
     names = _run(paths, target)
     assert target.done[:3] == ["base", "build python", "build build-tools"]
     assert sorted(target.done[3:]) == [
-        *("build minio", "build operator", "build runtime"),
-        *("publish minio", "publish operator", "publish runtime"),
+        *("build operator", "build runtime", "build store"),
+        *("publish operator", "publish runtime", "publish store"),
     ]
-    assert set(names) == {"minio", "operator", "runtime"}
+    assert set(names) == {"operator", "runtime", "store"}
 
 
 def test_every_image_installs_its_part_of_the_lock_file_and_cuda_and_torch_lie_below_the_rest(
@@ -120,14 +120,14 @@ def test_the_names_are_written_for_whoever_installs_the_chart(paths: Paths, chec
 
 
 def test_without_the_program_the_sentence_says_what_to_run(paths: Paths, checkout: Path) -> None:
-    golang.program(tools.MINIO, paths).unlink()
-    with pytest.raises(ClusterError, match="MinIO is not built yet; run `make cluster` first"):
+    golang.program(tools.VERSITYGW, paths).unlink()
+    with pytest.raises(ClusterError, match="VersityGW is not built yet; run `make cluster` first"):
         _run(paths, Target())
 
 
 def test_a_checkout_that_has_no_operator_yet_builds_the_rest(paths: Paths, checkout: Path) -> None:
     (checkout / "operator/pyproject.toml").unlink()
-    assert set(_run(paths, Target())) == {"minio", "runtime"}
+    assert set(_run(paths, Target())) == {"runtime", "store"}
 
 
 def test_the_number_of_steps_is_the_number_announced(paths: Paths, checkout: Path) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from modelyard_cluster.images import specs
-from modelyard_cluster.images.specs import MINIO, OPERATOR, RUNTIME
+from modelyard_cluster.images.specs import OPERATOR, RUNTIME, STORE
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for name in ("operator", "runtime", "minio", "python", "build-tools"):
+    for name in ("operator", "runtime", "store", "python", "build-tools"):
         _write(tmp_path / "images" / name / "Containerfile", f"FROM {name}")
     for name in ("operator", "algorithms"):
         _write(tmp_path / name / "pyproject.toml", f"name = '{name}'")
@@ -72,11 +72,11 @@ def test_the_operators_code_does_not_change_the_runtime(checkout: Path) -> None:
     assert RUNTIME.tag(checkout) == before
 
 
-def test_minio_changes_with_its_module_only(checkout: Path) -> None:
-    before = MINIO.tag(checkout, "one")
+def test_the_store_changes_with_its_module_only(checkout: Path) -> None:
+    before = STORE.tag(checkout, "one")
     _write(checkout / "requirements.lock", "changed")
-    assert MINIO.tag(checkout, "one") == before
-    assert MINIO.tag(checkout, "two") != before
+    assert STORE.tag(checkout, "one") == before
+    assert STORE.tag(checkout, "two") != before
 
 
 def test_a_checkout_without_a_package_leaves_its_image_out(checkout: Path) -> None:

@@ -14,9 +14,9 @@ OPERATOR = "127.0.0.1:5000/modelyard/operator"
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was asked of the registry and of buildah, with seven images of the operator and one of MinIO."""
+    """What was asked of the registry and of buildah, with seven images of the operator and one store."""
     done: list[str] = []
-    stored = {"operator": [f"v{number}" for number in range(7)], "minio": ["v0"]}
+    stored = {"operator": [f"v{number}" for number in range(7)], "store": ["v0"]}
     monkeypatch.setattr(registry, "tags", lambda host, name: stored.get(name.rpartition("/")[2], []))
     monkeypatch.setattr(registry, "layers", lambda host, name, tag: {"sha256:base": 1_000_000})
     monkeypatch.setattr(registry, "delete_tag", lambda host, name, tag: done.append(f"delete {tag}"))

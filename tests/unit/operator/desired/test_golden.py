@@ -34,6 +34,7 @@ def made_from(given: dict[str, Any]) -> list[Manifest]:
     """Everything that the operator creates or applies for an object until there is nothing left to do."""
     controller = CONTROLLERS[given["object"]["kind"]]
     sim = Simulation(controller.plan, given["object"], replace(PLATFORM, kserve=bool(given.get("kserve"))))
+    sim.uploaded = bool(given.get("uploaded"))
     named = {Ref.of(manifest): manifest for manifest in given.get("references", [])}
     sim.references = {
         ref: named[replace(ref, uid=named_ref.uid)]
@@ -51,10 +52,7 @@ def made_from(given: dict[str, Any]) -> list[Manifest]:
 
 
 def _render(manifest: Manifest) -> str:
-    shown = manifest
-    if manifest["kind"] == "Secret" and "data" in manifest:
-        shown = manifest | {"data": dict.fromkeys(manifest["data"], "(the platform's)")}
-    return "---\n" + yaml.dump(shown, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return "---\n" + yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 class _Dumper(yaml.SafeDumper):

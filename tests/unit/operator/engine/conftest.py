@@ -18,6 +18,7 @@ from modelyard_operator.engine.observe import Observer
 from modelyard_operator.engine.perform import Performer
 from modelyard_operator.engine.purge import Purger
 from modelyard_operator.engine.references import References
+from modelyard_operator.engine.uploads import Uploads
 from modelyard_operator.kube import resources
 from modelyard_operator.kube.events import Recorder
 from modelyard_operator.kube.queue import Backoff, Key, WorkQueue
@@ -25,7 +26,7 @@ from modelyard_operator.kube.store import Store
 from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref
 from modelyard_operator.reconcile.controller import Controller
 from tests.support.fake_api import FakeApi
-from tests.support.simulated import PLATFORM
+from tests.support.simulated import PLATFORM, STORAGE
 
 KEY = Key("TrainingJob", "ns", "j")
 REF = Ref(API_VERSION, "TrainingJob", "ns", "j")
@@ -54,7 +55,8 @@ class Bench:
         self.cache = Cache(Store(), controllers, self._notify, self._forget)
         recorder = Recorder(self.api, "test")
         recorder.record = lambda about, event: self.said.append(event)  # type: ignore[method-assign]
-        self.purger = Purger(self, self.queue.add)
+        self.purger = Purger(lambda _: self, self.queue.add)
+        self.uploads = Uploads(lambda _: None, self.queue.add)
         self.crowded = False
         self.journal = Journal(
             self.api,
@@ -64,13 +66,15 @@ class Bench:
             watched=None,
             crowded=lambda: self.crowded,
         )
-        self.performer = Performer(self.api, self.cache, recorder, self.purger, self.journal)
+        self.performer = Performer(self.api, self.cache, recorder, self.purger, self.journal, self.uploads)
         observer = Observer(
             self.cache,
             References(self.cache.store, self.api),
             lambda: PLATFORM,
             self,
             self.journal,
+            lambda _: STORAGE,
+            self.uploads.is_there,
             lambda: datetime(2026, 1, 1, tzinfo=UTC),
         )
         self.engine = Engine(

@@ -1,16 +1,16 @@
 """A Dataset's life, as sentences."""
 
-from dataclasses import replace
+import json
 from typing import Any
 
 import pytest
 
 from modelyard_algorithms.contract.report import Outcome, Report
 from modelyard_operator import naming
-from modelyard_operator.plan import Ref, timestamp
+from modelyard_operator.plan import NO_STORAGE, Ref, Storage, StoragePending, timestamp
 from modelyard_operator.reconcile.dataset import CONTROLLER, plan, references
 from modelyard_operator.reconcile.dataset_reading import JOB_NAME_LABEL
-from tests.support.simulated import PLATFORM, Simulation
+from tests.support.simulated import STORAGE, Simulation
 
 VERSION = "sha256:" + "ab" * 32
 SECRET = Ref("v1", "Secret", "team", "keys")
@@ -112,10 +112,10 @@ def kinds(sim: Simulation) -> list[str]:
 
 
 class TestReading:
-    def test_one_job_and_the_credentials_are_made(self) -> None:
+    def test_one_job_and_the_service_of_its_workers_are_made(self) -> None:
         sim = dataset()
         sim.settle()
-        assert kinds(sim) == ["Job", "Secret", "Service"]
+        assert kinds(sim) == ["Job", "Service"]
         assert sim.status["phase"] == "Processing"
 
     def test_the_attempt_is_written_before_the_job_is_made(self) -> None:
@@ -140,9 +140,9 @@ class TestReading:
         assert sim.status["items"] == 100
         assert sim.status["splits"] == {"train": 80, "validation": 20}
         assert sim.status["shortVersion"] == "ab" * 6
-        assert sim.status["uri"] == f"s3://modelyard/datasets/team/digits/{'ab' * 32}/"
+        assert sim.status["uri"] == f"s3://modelyard-team/datasets/digits/{'ab' * 32}/"
         assert sim.condition("Ready")["message"] == "100 images in 2 classes"
-        assert kinds(sim) == ["Secret", "Service"]
+        assert kinds(sim) == ["Service"]
 
     def test_the_status_is_written_before_anything_is_deleted(self) -> None:
         sim = reading(dataset())
@@ -151,7 +151,7 @@ class TestReading:
         assert last.status_first
         assert {ref.kind for ref in last.delete} == {"Job"}
 
-    def test_the_keys_and_the_service_stay_for_the_jobs_that_train_on_it(self) -> None:
+    def test_the_service_stays_for_the_jobs_that_train_on_it(self) -> None:
         sim = ready()
         for broken in (False, True):
             sim.children.clear()
@@ -160,12 +160,12 @@ class TestReading:
                 reading(sim)
                 fail(sim, "InvalidData", retriable=False)
             sim.settle()
-            assert sim.children.keys() >= {("Secret", "digits-dataset-store"), ("Service", "digits-workers")}
+            assert sim.children.keys() >= {("Service", "digits-workers")}
         waiting = foreign()
         waiting.references[SECRET] = None
         waiting.settle()
         assert waiting.status["phase"] == "Pending"
-        assert waiting.children.keys() == {("Secret", "digits-dataset-store"), ("Service", "digits-workers")}
+        assert waiting.children.keys() == {("Service", "digits-workers")}
 
     def test_a_deleted_job_is_made_again_while_it_is_needed(self) -> None:
         sim = reading(dataset())
@@ -178,7 +178,7 @@ class TestReading:
         sim = ready()
         sim.tick(86400)
         sim.settle()
-        assert kinds(sim) == ["Secret", "Service"]
+        assert kinds(sim) == ["Service"]
         assert len([name for name in sim.created if name not in SHARED]) == 1
 
     def test_a_result_that_cannot_be_read_is_a_failure_that_says_what_to_do(self) -> None:
@@ -190,12 +190,12 @@ class TestReading:
 
 
 class TestWaiting:
-    def test_for_the_platforms_credentials(self) -> None:
+    def test_for_the_storage_of_its_namespace(self) -> None:
         sim = dataset()
-        sim.platform = replace(PLATFORM, credentials=None)
+        sim.storage = NO_STORAGE
         sim.settle()
         assert (sim.status["phase"], sim.condition("Ready")["reason"]) == ("Pending", "ObjectStorePending")
-        sim.platform = PLATFORM
+        sim.storage = STORAGE
         sim.settle()
         assert sim.status["phase"] == "Processing"
 
@@ -272,7 +272,7 @@ class TestFailure:
         sim.settle()
         sim.children.clear()
         sim.settle()
-        assert (sim.status["phase"], kinds(sim)) == ("Failed", ["Secret", "Service"])
+        assert (sim.status["phase"], kinds(sim)) == ("Failed", ["Service"])
 
     @pytest.mark.parametrize("reason", ["StoreAccessDenied", "BucketNotFound", "StoreUnreachable"])
     def test_what_can_heal_is_tried_again_later_and_later(self, reason: str) -> None:
@@ -355,14 +355,14 @@ class TestEdits:
         sim.settle()
         sim.edit(revision=None)
         sim.settle()
-        assert (sim.status["phase"], kinds(sim)) == ("Ready", ["Secret", "Service"])
+        assert (sim.status["phase"], kinds(sim)) == ("Ready", ["Service"])
 
     def test_another_deletion_policy_changes_the_finalizer_alone(self) -> None:
         sim = ready()
         assert not sim.settle().finalizer
         sim.edit(deletionPolicy="Delete")
         assert sim.settle().finalizer
-        assert kinds(sim) == ["Secret", "Service"]
+        assert kinds(sim) == ["Service"]
 
     def test_another_image_starts_a_failed_reading_anew(self) -> None:
         sim = reading(dataset())
@@ -404,7 +404,56 @@ class TestDeletion:
         assert sim.purged == []
         remove_jobs_pods(sim)
         last = sim.reconcile()
-        assert (list(last.purge), last.finalizer) == (["datasets/team/digits/"], False)
+        assert (list(last.purge), last.finalizer) == (["datasets/digits/", "uploads/digits-11111111/"], False)
+
+    def test_data_that_no_key_opens_any_more_holds_up_nothing(self) -> None:
+        sim = dataset(deletionPolicy="Delete")
+        sim.object["metadata"]["finalizers"] = [naming.FINALIZER]
+        self.delete(sim)
+        sim.storage = NO_STORAGE
+        assert sim.reconcile().finalizer, "the storage may yet be found"
+        sim.storage = StoragePending("NamespaceTerminating", "its data stays", unreachable=True)
+        last = sim.reconcile()
+        assert (list(last.purge), last.finalizer) == ([], False)
+        assert sim.events[-1] == "DataLeft"
+
+
+class TestUpload:
+    def test_nothing_is_read_before_the_seal_is_there(self) -> None:
+        sim = dataset(source={"upload": {}})
+        waiting = sim.settle()
+        assert sim.status["phase"] == "AwaitingUpload"
+        assert waiting.await_upload == "uploads/digits-11111111/seal.json"
+        assert sim.status["upload"] == {
+            "bucket": "modelyard-team",
+            "prefix": "uploads/digits-11111111/data/",
+            "seal": "uploads/digits-11111111/seal.json",
+            "secretName": "modelyard-store",
+            "endpoint": "http://store:9000",
+        }
+        assert "with the keys of Secret 'modelyard-store'" in sim.status["message"]
+        assert sim.children_of("Job") == []
+        sim.uploaded = True
+        sim.settle()
+        assert sim.status["phase"] == "Processing"
+        (job,) = sim.children_of("Job")
+        task = json.loads(job["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"])
+        assert task["source"]["prefix"] == "uploads/digits-11111111/data/"
+        assert task["seal"]["prefix"] == "uploads/digits-11111111/"
+
+    def test_a_reading_that_has_begun_waits_for_nothing(self) -> None:
+        sim = dataset(source={"upload": {}})
+        sim.uploaded = True
+        sim.settle()
+        sim.uploaded = False
+        assert sim.settle().await_upload is None
+        assert sim.status["phase"] == "Processing"
+
+    def test_in_a_shared_bucket_everything_is_below_the_namespaces_root(self) -> None:
+        sim = dataset(source={"upload": {}})
+        sim.storage = Storage("everyone", root="team/")
+        assert sim.settle().await_upload == "team/uploads/digits-11111111/seal.json"
+        assert sim.status["upload"]["prefix"] == "team/uploads/digits-11111111/data/"
 
 
 def test_conditions_carry_the_generation_and_move_their_time_only_with_their_status() -> None:

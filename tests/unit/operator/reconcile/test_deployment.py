@@ -9,7 +9,7 @@ import pytest
 from modelyard_algorithms.contract.report import ModelReport, Outcome, Report
 from modelyard_algorithms.contract.task import ServingTask
 from modelyard_operator import naming
-from modelyard_operator.plan import GENERATED_TOKEN, Ref
+from modelyard_operator.plan import GENERATED_TOKEN, NO_STORAGE, Ref
 from modelyard_operator.reconcile.deployment import CONTROLLER, HANDOVER_SECONDS, plan, references
 from tests.support.simulated import PLATFORM, Simulation
 
@@ -23,7 +23,7 @@ BACKENDS = ("Kubernetes", "KServe")
 def training_job(phase: str = "Succeeded", digest: str = DIGEST, **status: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"phase": phase}
     if phase == "Succeeded":
-        found["model"] = {"uri": "s3://modelyard/models/team/train-1/", "digest": digest, "bytes": 9}
+        found["model"] = {"uri": "s3://modelyard-team/models/train-1/", "digest": digest, "bytes": 9}
     return {"metadata": {"name": "train", "namespace": "team"}, "status": found | status}
 
 
@@ -159,7 +159,7 @@ class TestServing:
         assert sim.status["backend"] == backend
         assert sim.status["ready"] == "1/1"
         assert sim.status["model"] == {
-            "uri": "s3://modelyard/models/team/train-1/",
+            "uri": "s3://modelyard-team/models/train-1/",
             "digest": DIGEST,
             "bytes": 9,
         }
@@ -185,7 +185,7 @@ class TestServing:
         sim = serving(backend)
         asked = task(sim)
         assert (asked.model_name, asked.digest) == ("d", DIGEST)
-        assert (asked.model.bucket, asked.model.prefix) == ("modelyard", "models/team/train-1/")
+        assert (asked.model.bucket, asked.model.prefix) == ("modelyard-team", "models/train-1/")
 
     def test_a_new_model_rolls_and_the_status_names_the_old_one_until_it_is_there(self, backend: str) -> None:
         sim = serving(backend)
@@ -375,11 +375,11 @@ class TestModel:
         assert (sim.status["phase"], sim.status["readyReplicas"]) == ("Pending", 1)
         assert template(sim) == before
 
-    def test_a_folder_of_ones_own_store_needs_no_platform_credentials(self) -> None:
+    def test_a_folder_of_ones_own_store_needs_no_storage_of_the_namespace(self) -> None:
         keys = Ref("v1", "Secret", "team", "keys")
         folder = {"bucket": "models", "prefix": "a", "credentialsSecretName": "keys"}
         sim = deployment(model={"objectStore": folder})
-        sim.platform = replace(PLATFORM, credentials=None)
+        sim.storage = NO_STORAGE
         sim.references[keys] = None
         sim.settle()
         assert sim.condition("Ready")["reason"] == "CredentialsNotFound"
@@ -392,11 +392,11 @@ class TestModel:
 
     def test_the_servers_tell_the_digest_of_a_folder(self) -> None:
         sim = serving(model=FOLDER)
-        assert sim.status["model"] == {"uri": "s3://modelyard/models/a/"}
+        assert sim.status["model"] == {"uri": "s3://modelyard-team/models/a/"}
         before = template(sim)
         sim.report = told(task(sim).source, DIGEST)
         sim.settle()
-        assert sim.status["model"] == {"uri": "s3://modelyard/models/a/", "digest": DIGEST, "bytes": 7}
+        assert sim.status["model"] == {"uri": "s3://modelyard-team/models/a/", "digest": DIGEST, "bytes": 7}
         assert template(sim) == before, "what is told rolls no server"
         sim.report = None
         sim.settle()
@@ -419,7 +419,7 @@ class TestModel:
         assert sim.status["model"]["digest"] == DIGEST, "it is served until the new one is"
         servers_run(sim)
         sim.settle()
-        assert sim.status["model"] == {"uri": "s3://modelyard/models/b/"}
+        assert sim.status["model"] == {"uri": "s3://modelyard-team/models/b/"}
 
     def test_a_training_jobs_model_is_known_and_nothing_is_told(self) -> None:
         sim = serving()
@@ -427,9 +427,9 @@ class TestModel:
         assert (asked.uid, asked.source, asked.reporting) == (None, None, None)
         assert "report-token" not in [found["name"] for found in template(sim)["spec"]["volumes"]]
 
-    def test_the_platforms_credentials_are_waited_for(self) -> None:
+    def test_the_storage_of_the_namespace_is_waited_for(self) -> None:
         sim = deployment()
-        sim.platform = replace(PLATFORM, credentials=None)
+        sim.storage = NO_STORAGE
         sim.settle()
         assert sim.condition("Ready")["reason"] == "ObjectStorePending"
 

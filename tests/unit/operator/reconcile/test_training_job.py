@@ -9,9 +9,9 @@ import pytest
 
 from modelyard_algorithms.contract.report import Outcome, Report
 from modelyard_operator import naming
-from modelyard_operator.plan import Ref
+from modelyard_operator.plan import NO_STORAGE, Ref
 from modelyard_operator.reconcile.training_job import CONTROLLER, plan, references
-from tests.support.simulated import PLATFORM, Simulation
+from tests.support.simulated import PLATFORM, STORAGE, Simulation
 
 VERSION = "sha256:" + "ab" * 32
 DATASET = Ref("modelyard.dev/v1alpha1", "Dataset", "team", "digits")
@@ -22,8 +22,8 @@ def dataset(**status: Any) -> dict[str, Any]:
     return {
         "apiVersion": DATASET.api_version,
         "kind": "Dataset",
-        "metadata": {"name": "digits", "namespace": "team"},
-        "spec": {"source": {"objectStore": {"bucket": "modelyard", "prefix": "in/"}}},
+        "metadata": {"name": "digits", "namespace": "team", "uid": "22222222-2222-3333-4444-555555555555"},
+        "spec": {"source": {"objectStore": {"prefix": "in/"}}},
         "status": ready | status,
     }
 
@@ -149,7 +149,7 @@ def test_a_dataset_that_goes_while_the_pods_start_is_told() -> None:
     sim.references[DATASET] = None
     sim.settle()
     assert sim.status["phase"] == "Starting"
-    assert "have not started yet cannot: waits for Dataset 'digits'" in sim.status["message"]
+    assert "have not found each other yet cannot: waits for Dataset 'digits'" in sim.status["message"]
     assert sim.condition("Ready")["reason"] == "DatasetNotFound"
     sim.pods_run()
     sim.settle()
@@ -165,32 +165,17 @@ def test_an_edit_to_a_dataset_that_is_not_there_keeps_no_pod_from_starting() -> 
     assert sim.status["message"].startswith("the edit is not used: waits for Dataset 'absent'")
 
 
-def test_the_keys_of_a_job_of_an_older_operator_go_with_its_last_attempt() -> None:
-    sim = running()
-    old = {
-        "kind": "Secret",
-        "apiVersion": "v1",
-        "metadata": {"name": "j-trainingjob-store", "namespace": "team"},
-    }
-    sim.children["Secret", "j-trainingjob-store"] = old
-    sim.settle()
-    assert ("Secret", "j-trainingjob-store") in sim.children, "its pods may yet have to mount it"
-    sim.edit(suspend=True)
-    sim.settle()
-    assert ("Secret", "j-trainingjob-store") not in sim.children
-
-
 def test_a_single_worker_needs_no_name() -> None:
     sim = running(workers=1)
     assert {kind for kind, _ in sim.children} == {"Pod"}
 
 
-def test_the_workers_mount_the_keys_of_their_dataset() -> None:
+def test_the_workers_mount_the_keys_of_their_namespace() -> None:
     sim = job()
     sim.settle()
     for pod in sim.children_of("Pod"):
         (keys,) = [volume for volume in pod["spec"]["volumes"] if volume["name"] == "store-platform"]
-        assert keys["secret"]["secretName"] == "digits-dataset-store"
+        assert keys["secret"]["secretName"] == "modelyard-store"
 
 
 def test_no_secret_stands_in_a_pod() -> None:
@@ -201,6 +186,17 @@ def test_no_secret_stands_in_a_pod() -> None:
     assert "secret" not in repr(PLATFORM)
 
 
+def test_a_model_is_published_once_its_bucket_is_known() -> None:
+    sim = running(workers=1)
+    sim.storage = NO_STORAGE
+    sim.pod_ends("j-1-0", 0, SUCCESS)
+    sim.settle()
+    assert sim.status["phase"] == "Running"
+    sim.storage = STORAGE
+    sim.settle()
+    assert sim.status["phase"] == "Succeeded"
+
+
 def test_success_publishes_the_model() -> None:
     sim = running()
     sim.pod_ends("j-1-0", 0, SUCCESS)
@@ -209,7 +205,7 @@ def test_success_publishes_the_model() -> None:
     sim.pod_ends("j-1-1", 0)
     sim.settle()
     assert sim.status["phase"] == "Succeeded"
-    assert sim.status["model"]["uri"] == "s3://modelyard/models/team/j-11111111/"
+    assert sim.status["model"]["uri"] == "s3://modelyard-team/models/j-11111111/"
     assert sim.status["progress"]["headline"] == "val acc 0.98"
     assert sim.condition("Ready")["status"] == "True"
     assert sim.events[-1] == "Succeeded"
@@ -253,10 +249,11 @@ def test_it_waits_for_a_dataset_and_goes_on() -> None:
     assert sim.status["phase"] == "Starting"
 
 
-def test_it_waits_for_the_object_stores_credentials() -> None:
+def test_it_waits_for_the_storage_of_its_namespace() -> None:
     sim = job()
-    sim.platform = replace(PLATFORM, credentials=None)
-    assert sim.reconcile().requeue_after == 5.0
+    sim.storage = NO_STORAGE
+    sim.settle()
+    assert sim.condition("Ready")["reason"] == "ObjectStorePending"
     assert names(sim) == []
 
 
@@ -457,7 +454,7 @@ def test_deletion_cleans_the_store_only_where_asked_and_after_the_pods() -> None
     assert names(sim) == []
     assert sim.purged == []
     assert not sim.reconcile().finalizer
-    assert sim.purged == ["runs/team/j-11111111/", "models/team/j-11111111/"]
+    assert sim.purged == ["runs/j-11111111/", "models/j-11111111/"]
 
 
 def test_trouble_of_a_pending_pod_is_told() -> None:

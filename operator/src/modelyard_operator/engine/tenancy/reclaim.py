@@ -1,0 +1,112 @@
+"""What becomes of the accounts and buckets of namespaces that are gone, or that have no object of ours.
+
+The account of a namespace that is gone is deleted at once: its keys open nothing any more. Its bucket stays
+with policy Retain; its owner still says whose it was, so that an administrator can find it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Literal
+
+from modelyard_operator import metrics, naming
+from modelyard_operator.engine.tenancy import secrets
+from modelyard_operator.kube.client import Client
+from modelyard_operator.kube.errors import ApiError, NotFoundError
+from modelyard_operator.plan import Ref
+from modelyard_operator.storage.admin import StoreAdmin
+from modelyard_operator.storage.bucket import Bucket
+
+log = logging.getLogger(__name__)
+
+Policy = Literal["Retain", "DeleteWithNamespace", "DeleteWithLastObject"]
+UNUSED_SECONDS = 600.0
+"""A namespace without an object for this long is not between two of them."""
+
+
+class Reclaimer:
+    """Follows the reclaim policy; ``reclaim`` is safe to repeat."""
+
+    def __init__(
+        self,
+        client: Client,
+        policy: Policy,
+        bucket: Callable[[str], Bucket],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client, self._policy, self._bucket, self._clock = client, policy, bucket, clock
+        self._gone: set[str] = set()
+        """Accounts whose namespace is gone: a uid never comes back."""
+        self._unused: dict[str, float] = {}
+
+    async def reclaim(
+        self,
+        admin: StoreAdmin,
+        accounts: set[str],
+        buckets: Mapping[str, str],
+        live: set[str],
+    ) -> None:
+        """One pass over all accounts and bucket owners that are not ``live``.
+
+        Args:
+            admin: The store's admin API.
+            accounts: All accounts.
+            buckets: Bucket -> account that owns it.
+            live: Accounts of namespaces with objects of ours.
+
+        Raises:
+            StorageError: the store refuses or does not answer.
+        """
+        left = 0
+        self._unused = {account: since for account, since in self._unused.items() if account not in live}
+        for account in sorted((accounts | set(buckets.values())) - live):
+            owner = naming.account_owner(account)
+            if owner is None:
+                continue
+            owned = [name for name, by in buckets.items() if by == account]
+            if await self._is_gone(account, *owner):
+                if account in accounts:
+                    await asyncio.to_thread(admin.delete_account, account)
+                    log.info("deleted the account of namespace %s, which is gone", owner[0])
+                if self._policy == "Retain":
+                    left += len(owned)
+                else:
+                    await self._remove(owned, owner[0])
+            elif self._policy == "DeleteWithLastObject" and self._is_unused(account):
+                await self._remove(owned, owner[0])
+                await asyncio.to_thread(admin.delete_account, account)
+                await self._delete_secret(owner[0])
+        metrics.BUCKETS_LEFT.set(left)
+
+    async def _is_gone(self, account: str, namespace: str, uid: str) -> bool:
+        if account in self._gone:
+            return True
+        try:
+            found = await self._client.get(Ref("v1", "Namespace", "", namespace), metadata_only=True)
+        except NotFoundError:
+            found = None
+        except ApiError as error:
+            # A namespace that this operator may not read is not its own.
+            log.debug("namespace %s cannot be read: %s", namespace, error)
+            return False
+        if found is not None and found["metadata"]["uid"] == uid:
+            return False
+        self._gone.add(account)
+        return True
+
+    def _is_unused(self, account: str) -> bool:
+        since = self._unused.setdefault(account, self._clock())
+        return self._clock() - since >= UNUSED_SECONDS
+
+    async def _remove(self, names: list[str], namespace: str) -> None:
+        for name in names:
+            count = await self._bucket(name).remove()
+            log.info("deleted bucket %s of namespace %s with %d objects", name, namespace, count)
+
+    async def _delete_secret(self, namespace: str) -> None:
+        with suppress(NotFoundError):
+            await self._client.delete(secrets.ref(namespace))

@@ -1,0 +1,55 @@
+"""A store of the platform's own, with a Secret in each namespace that somebody else supplies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from modelyard_algorithms.contract import environment
+from modelyard_operator import naming
+from modelyard_operator.engine.tenancy import keys, secrets
+from modelyard_operator.engine.tenancy.provider import PendingError, Provided
+from modelyard_operator.kube.client import Client
+from modelyard_operator.kube.errors import NotFoundError
+from modelyard_operator.plan import Manifest, Ref, Storage, StoragePending
+from modelyard_operator.settings import Settings
+from modelyard_operator.storage.bucket import Bucket, Place
+
+KEYS = (environment.ACCESS_KEY_FILE, environment.SECRET_KEY_FILE, environment.BUCKET_FILE)
+
+
+class SuppliedStorage:
+    """Provider that reads the Secret of each namespace: what its keys open is the namespace's."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client, self._settings = client, settings
+
+    async def provide(self, namespace: str) -> Provided:
+        """See Provider."""
+        existing = await secrets.read(self._client, namespace)
+        if existing is None:
+            raise PendingError(await self._missing(namespace))
+        data = keys.decoded(existing)
+        found, bucket = keys.credentials(data), data.get(environment.BUCKET_FILE)
+        if found is None or not bucket:
+            lacking = ", ".join(key for key in KEYS if not data.get(key))
+            text = f"Secret {naming.STORE_SECRET!r} of this namespace lacks {lacking}: add what is missing"
+            raise PendingError(StoragePending("StoreSecretIncomplete", text, stalled=True))
+        place = Place(self._settings.store_endpoint, self._settings.store_region, found)
+        return Provided(Storage(bucket), Bucket(place, bucket))
+
+    async def maintain(self, namespaces: Mapping[str, Provided]) -> None:
+        """Nothing: buckets and keys are their supplier's."""
+
+    async def _missing(self, namespace: str) -> StoragePending:
+        object_: Manifest | None = None
+        with suppress(NotFoundError):
+            object_ = await self._client.get(Ref("v1", "Namespace", "", namespace), metadata_only=True)
+        if object_ is None or "deletionTimestamp" in object_["metadata"]:
+            text = f"namespace {namespace!r} is being deleted and has no Secret: its data stays in the store"
+            return StoragePending("NamespaceTerminating", text, unreachable=True)
+        text = (
+            f"waits for Secret {naming.STORE_SECRET!r} in this namespace: the platform's administrator "
+            f"creates it with the keys {', '.join(KEYS)}"
+        )
+        return StoragePending("StoreSecretNotFound", text)

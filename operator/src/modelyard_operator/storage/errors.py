@@ -1,0 +1,26 @@
+"""What the store's refusals and silences become: one sentence, with no key in it."""
+
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """The object store cannot be used; the text is one sentence."""
+
+
+class BucketTakenError(Exception):
+    """The name of a bucket belongs to another owner; the text is one sentence."""
+
+
+def sentence(error: Exception, endpoint: str, bucket: str = "") -> str:
+    """One sentence; what libraries say has addresses of Python objects in it, and never keys."""
+    code = getattr(error, "code", None)
+    if code in {"AccessDenied", "XAdminAccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}:
+        return f"the object store at {endpoint} refuses the credentials ({code})"
+    if code == "NoSuchBucket":
+        return f"bucket {bucket!r} does not exist at {endpoint}"
+    if code:
+        return f"the object store at {endpoint} answers {code}"
+    status = getattr(error, "status_code", None)
+    if status:
+        return f"the object store at {endpoint} answers with HTTP status {status}"
+    return f"the object store at {endpoint} does not answer ({type(error).__name__})"
