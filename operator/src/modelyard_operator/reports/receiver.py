@@ -1,31 +1,34 @@
 """POST /v1/reports: a worker says how far it is.
 
-Only a pod that the operator made for the object may report on it: its projected token names the pod,
-and the pod's labels name the object. Everything is bounded: the body, the time, what is remembered.
+Only a pod of the object may report on it: its projected token names the pod, and a chain of controllers
+leads from the pod to the object; what labels say counts for nothing. Everything is bounded: the body, each
+field, the time, what is remembered.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 from pydantic import ValidationError
 
 from modelyard_algorithms.contract.report import Report
-from modelyard_operator import metrics, naming
+from modelyard_operator import metrics
 from modelyard_operator.kube import resources
 from modelyard_operator.kube.errors import ApiError
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.kube.store import Store
-from modelyard_operator.plan import Ref
+from modelyard_operator.plan import Ref, parse_time
 from modelyard_operator.reports.board import Board
 from modelyard_operator.reports.tokens import BusyError, PodIdentity, Tokens
 
 LARGEST_BODY = 64 * 1024
 BODY_SECONDS = 10.0
-MOST_METRICS = 100
 RETRY_AFTER = "5"
+CLOCKS_DIFFER = timedelta(days=1)
+"""A node's clock may be ahead of ours, but by no more."""
 
 
 class Refusal(Exception):
@@ -39,8 +42,16 @@ class Refusal(Exception):
 class Receiver:
     """The HTTP side of the board."""
 
-    def __init__(self, board: Board, tokens: Tokens, store: Store, leading: Callable[[], bool]) -> None:
-        self._board, self._tokens, self._store, self._leading = board, tokens, store, leading
+    def __init__(
+        self,
+        board: Board,
+        tokens: Tokens,
+        store: Store,
+        leading: Callable[[], bool],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._board, self._tokens, self._store = board, tokens, store
+        self._leading, self._now = leading, now
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=LARGEST_BODY)
@@ -64,6 +75,7 @@ class Receiver:
         pod = await self._identify(request.headers.get("Authorization", ""))
         report = await _read(request)
         self._check(pod, report)
+        report = report.model_copy(update={"time": self._believable(report.time)})
         self._board.post(Key(report.kind, report.namespace, report.name), report)
 
     async def _identify(self, header: str) -> PodIdentity:
@@ -86,21 +98,28 @@ class Receiver:
         Raises:
             Refusal: it is not.
         """
-        found = self._store.get(Ref(resources.POD.api_version, resources.POD.kind, pod.namespace, pod.name))
-        labels = (found or {}).get("metadata", {}).get("labels", {})
-        expected = (report.kind, report.name, report.uid, report.namespace)
-        actual = (
-            labels.get(naming.KIND_LABEL),
-            labels.get(naming.NAME_LABEL),
-            labels.get(naming.UID_LABEL),
-            pod.namespace,
-        )
-        if found is None or found["metadata"]["uid"] != pod.uid or actual != expected:
+        ref = Ref(resources.POD.api_version, resources.POD.kind, pod.namespace, pod.name, pod.uid)
+        found = self._store.get(ref)
+        owner = self._store.root(found) if found is not None and Ref.of(found) == ref else None
+        about = (report.kind, report.namespace, report.name, report.uid)
+        if owner is None or (owner.kind, owner.namespace, owner.name, owner.uid) != about:
             raise Refusal(
                 403,
                 f"pod {pod.namespace}/{pod.name} does not work for {report.kind} "
                 f"{report.namespace}/{report.name}",
             )
+
+    def _believable(self, text: str) -> str:
+        """The report's time in UTC, but none that has not come yet: it would win over all that follow.
+
+        Raises:
+            Refusal: no clock is that wrong.
+        """
+        moment, now = parse_time(text), self._now()
+        if moment > now + CLOCKS_DIFFER:
+            raise Refusal(400, "not a report: time: more than a day ahead of the operator's clock")
+        earlier = min(moment, now).astimezone(UTC)
+        return earlier.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def _read(request: web.Request) -> Report:
@@ -112,11 +131,9 @@ async def _read(request: web.Request) -> Report:
     except web.HTTPRequestEntityTooLarge as error:
         raise Refusal(413, f"a report has at most {LARGEST_BODY} bytes") from error
     try:
-        report = Report.model_validate_json(body)
+        return Report.model_validate_json(body)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
         where = ".".join(map(str, problems[0]["loc"])) or "the body"
+        where = "".join(c if c.isprintable() else "?" for c in where)[:100]
         raise Refusal(400, f"not a report: {where}: {problems[0]['msg']}") from error
-    if len(report.metrics) > MOST_METRICS:
-        raise Refusal(400, f"a report has at most {MOST_METRICS} metrics")
-    return report
