@@ -35,8 +35,14 @@ EDITS: list[dict[str, Any]] = [
 MODELS: list[dict[str, Any]] = [
     {"phase": "Running"},
     {"phase": "Failed", "message": "it failed"},
-    {"phase": "Succeeded", "model": {"uri": "s3://modelyard-ns/models/{}/1/", "digest": "sha256:1", "bytes": 1}},
-    {"phase": "Succeeded", "model": {"uri": "s3://modelyard-ns/models/{}/2/", "digest": "sha256:2", "bytes": 1}},
+    {
+        "phase": "Succeeded",
+        "model": {"uri": "s3://modelyard-ns/models/{}/1/", "digest": "sha256:1", "bytes": 1},
+    },
+    {
+        "phase": "Succeeded",
+        "model": {"uri": "s3://modelyard-ns/models/{}/2/", "digest": "sha256:2", "bytes": 1},
+    },
 ]
 """What a TrainingJob may have come to; {} is its name."""
 
