@@ -151,7 +151,7 @@ def nothing_is_left_over(history: History) -> str | None:
             for c in history.children(item)
             if c["kind"] not in MADE_BY_KUBERNETES
         }
-        left = own - needed(item)
+        left = own - needed(item) - {("Secret", naming.token_secret(item["metadata"]["name"]))}
         if left:
             return f"{item['metadata']['name']} has {sorted(left)} besides"
     return None

@@ -131,12 +131,17 @@ class Simulation:
             object=copy.deepcopy(self.object),
             now=self.now,
             platform=self.platform,
-            children=copy.deepcopy(list(self.children.values())),
-            references=dict(self.references),
+            children=copy.deepcopy([c for c in self.children.values() if c["kind"] != "Secret"]),
+            references={ref: found or self._secret(ref) for ref, found in self.references.items()},
             report=self.report,
             storage=self.storage,
             uploaded=self.uploaded,
         )
+
+    def _secret(self, ref: Ref) -> Manifest | None:
+        """Secrets are asked for by name, with their metadata only."""
+        found = self.children.get((ref.kind, ref.name)) if ref.kind == "Secret" else None
+        return None if found is None else {"metadata": copy.deepcopy(found["metadata"])}
 
     def set_pod(self, name: str, **status: Any) -> None:
         self.children["Pod", name]["status"] = status

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 
 from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.kube import resources
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.kube.store import NEVER, Store, number, owner_uid, version_of
 from modelyard_operator.plan import Manifest, Ref
@@ -24,7 +25,12 @@ def key_of(manifest: Manifest) -> Key:
 
 
 class Cache:
-    """The store, who refers to whom, and ``notify``: called with every key that has to be looked at."""
+    """The store, who refers to whom, and ``notify``: called with every key that has to be looked at.
+
+    Attributes:
+        on_secret: called with each Secret that is written here. None is kept: no watch tells what becomes of
+            it.
+    """
 
     def __init__(
         self,
@@ -35,6 +41,7 @@ class Cache:
     ) -> None:
         self.store, self.controllers = store, controllers
         self._notify, self._forget = notify, forget
+        self.on_secret: Callable[[Ref], None] = lambda _: None
         self._referrers: dict[Key, set[Key]] = {}
         self._targets: dict[Key, frozenset[Key]] = {}
 
@@ -46,6 +53,9 @@ class Cache:
 
     def wrote(self, manifest: Manifest) -> bool:
         """Keep the API server's answer to an own write. No key becomes due: the writer knows."""
+        if manifest["kind"] == resources.SECRET.kind:
+            self.on_secret(Ref.of(manifest))
+            return True
         changed = self.store.put(manifest)
         if changed and manifest["kind"] in self.controllers and manifest["apiVersion"] == API_VERSION:
             self._index(manifest)

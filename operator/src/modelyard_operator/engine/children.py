@@ -13,6 +13,7 @@ import orjson
 from modelyard_operator.engine import drift, wish
 from modelyard_operator.engine.cache import Cache, key_of
 from modelyard_operator.engine.doubts import Doubts
+from modelyard_operator.kube import resources
 from modelyard_operator.kube.chains import controller_of
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import (
@@ -88,7 +89,7 @@ class Children:
         existing = self._cache.store.get(ref)
         if existing is not None and not _ours(existing, observed):
             existing = None
-        wanted = wish.with_shape(wish.complete(manifest, existing))
+        wanted = wish.with_shape(wish.complete(manifest))
         try:
             with self._doubts.unless_answered(key_of(observed.object), ref):
                 if existing is None:
@@ -159,6 +160,10 @@ class Children:
             )
         if _terminating(found):
             return Step.WAITING
+        if ref.kind == resources.SECRET.kind:
+            # Its content is not read, and it is not changed: the plan is made anew, with what there is.
+            self._cache.wrote(found)
+            return Step.CHANGED
         labels = found["metadata"].get("labels") or {}
         if manifest["metadata"]["labels"].items() <= labels.items():
             # The watch is behind: it will bring it, but nothing is lost by knowing it now.

@@ -38,6 +38,7 @@ class Observer:
         self._cache, self._references, self._platform = cache, references, platform
         self._reports, self._journal, self._now = reports, journal, now
         self._storage, self._uploaded = storage, uploaded
+        cache.on_secret = references.forget
 
     async def observe(self, key: Key) -> Observed | None:
         """Everything about an object as the caches have it now; None if it does not exist."""

@@ -1,6 +1,6 @@
-"""Objects that a plan looks at and that are not ours: asked for live, by metadata only, and not too often.
+"""What a plan refers to and no watch tells of: asked for live, by metadata only, and not too often.
 
-A user's Secret is never watched and its content never read: that it exists is all that a plan needs.
+A Secret is never watched and its content never read: that it exists is all that a plan needs.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.kube.client import Client
@@ -33,6 +34,10 @@ class References:
         for ref in refs:
             found[ref] = self._store.get(ref) if ref.api_version == API_VERSION else await self._ask(ref)
         return found
+
+    def forget(self, ref: Ref) -> None:
+        """It has just been written: what is known of it is not true any more."""
+        self._answers.pop(replace(ref, uid=None), None)
 
     async def _ask(self, ref: Ref) -> Manifest | None:
         now = self._clock()

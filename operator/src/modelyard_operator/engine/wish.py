@@ -20,15 +20,14 @@ from modelyard_operator.plan import GENERATED_TOKEN, Manifest
 TOKEN_BYTES = 32
 
 
-def complete(manifest: Manifest, existing: Manifest | None = None) -> Manifest:
-    """The manifest with ``stringData`` as data; a generated token stays what it is in ``existing``."""
+def complete(manifest: Manifest) -> Manifest:
+    """The manifest with ``stringData`` as data, and with a token where one is to be generated."""
     if "stringData" not in manifest:
         return manifest
-    kept = (existing or {}).get("data") or {}
     data = dict(manifest.get("data") or {})
     for key, value in manifest["stringData"].items():
         if value == GENERATED_TOKEN:
-            data[key] = kept.get(key) or _encode(secrets.token_urlsafe(TOKEN_BYTES))
+            data[key] = _encode(secrets.token_urlsafe(TOKEN_BYTES))
         else:
             data[key] = _encode(value)
     return {key: value for key, value in manifest.items() if key != "stringData"} | {"data": data}

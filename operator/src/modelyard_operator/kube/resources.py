@@ -51,9 +51,10 @@ OWN = tuple(Resource(API_VERSION, found.KIND, found.PLURAL) for found in (datase
 """Our three kinds."""
 TRAINING_JOB = next(found for found in OWN if found.kind == training_job.KIND)
 
-CHILDREN = (POD, SERVICE, ENDPOINT_SLICE, SECRET, JOB, APPS_DEPLOYMENT, REPLICA_SET, DISRUPTION_BUDGET)
+CHILDREN = (POD, SERVICE, ENDPOINT_SLICE, JOB, APPS_DEPLOYMENT, REPLICA_SET, DISRUPTION_BUDGET)
 """Kinds of children that every cluster has; InferenceServices come with KServe. ReplicaSets are made by
-Kubernetes, and stand between a Deployment and its pods."""
+Kubernetes, and stand between a Deployment and its pods. Secrets are none of them: the operator may neither
+list nor watch those of a namespace, it asks for one by its name (engine.references)."""
 
 _OTHERS = (
     Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
@@ -65,6 +66,7 @@ _TABLE = {
     for found in (
         *OWN,
         *CHILDREN,
+        SECRET,
         INFERENCE_SERVICE,
         NAMESPACE,
         CONFIG_MAP,

@@ -29,7 +29,7 @@ from modelyard_operator.reconcile.standing import Standing
 SECRET_SECONDS = 5.0
 """Between two looks at a Secret of the user's that is missing: nothing announces it."""
 ROTATION_SECONDS = 60.0
-"""Between two looks at a Secret of the user's that exists."""
+"""Between two looks at the Secret with the token, or another one, that exists: nothing announces its end."""
 KSERVE_SECONDS = 30.0
 HANDOVER_SECONDS = 10.0
 """The other backend's servers go on for so long after status.url has changed: clients follow it late."""
@@ -84,8 +84,14 @@ class State:
         ]
 
     @property
+    def token_secret(self) -> Ref:
+        """Of the user's, or the generated one."""
+        return _token_ref(self.observed.object)
+
+    @property
     def users_secrets(self) -> bool:
-        return any(ref.kind == "Secret" for ref in self.observed.references)
+        generated = None if self.spec.token_secret_name else self.token_secret
+        return any(ref.kind == "Secret" and ref != generated for ref in self.observed.references)
 
 
 def plan(observed: Observed) -> Plan:
@@ -98,20 +104,18 @@ def plan(observed: Observed) -> Plan:
     token = _token(state)
     for found in (backend, model, token):
         if isinstance(found, Standing):
-            return _wait(state, found)
+            return _wait(state, found, [_token_secret(observed)] if token is None else [])
     assert not isinstance(backend, Standing)
     assert isinstance(model, Model)
     if token is None:
-        return Plan(apply=[_token_secret(observed)], requeue_after=0.0)
+        return Plan(create=[_token_secret(observed)], requeue_after=0.0)
     assert isinstance(token, Token)
     return _serve(state, BACKENDS[backend], model, token)
 
 
 def references(manifest: Manifest) -> Sequence[Ref]:
-    """The TrainingJob, and the user's Secrets."""
-    token = manifest.get("spec", {}).get("tokenSecretName")
-    found = serving_model.references(manifest)
-    return [*found, Ref("v1", "Secret", manifest["metadata"]["namespace"], token)] if token else found
+    """The TrainingJob, the user's Secrets, and the one with the token."""
+    return [*serving_model.references(manifest), _token_ref(manifest)]
 
 
 CONTROLLER = Controller(kind=KIND, plural=PLURAL, plan=plan, references=references)
@@ -135,11 +139,9 @@ def _backend(state: State) -> str | Standing:
 
 def _token(state: State) -> Token | Standing | None:
     """The Secret with the clients' token; None: it must be made first."""
-    name = state.spec.token_secret_name
+    name, secret = state.spec.token_secret_name, state.observed.references.get(state.token_secret)
     if name is None:
-        secret = state.child("Secret", naming.token_secret(state.observed.name))
-        return None if secret is None else _versioned(secret)
-    secret = state.observed.references.get(Ref("v1", "Secret", state.observed.namespace, name))
+        return _versioned(secret) if secret is not None and _made_for(secret, state.observed) else None
     if secret is None:
         text = (
             f"waits for Secret {name!r}, which does not exist in this namespace: create it with the key "
@@ -147,6 +149,18 @@ def _token(state: State) -> Token | Standing | None:
         )
         return Standing("Pending", "TokenNotFound", text, "Reconciling")
     return _versioned(secret)
+
+
+def _token_ref(manifest: Manifest) -> Ref:
+    meta = manifest["metadata"]
+    name = manifest.get("spec", {}).get("tokenSecretName") or naming.token_secret(meta["name"])
+    return Ref("v1", "Secret", meta["namespace"], name)
+
+
+def _made_for(secret: Manifest, observed: Observed) -> bool:
+    """A Secret of this name that somebody else has made is not taken for the generated one."""
+    owners = secret["metadata"].get("ownerReferences") or []
+    return any(owner.get("controller") and owner.get("uid") == observed.uid for owner in owners)
 
 
 def _versioned(secret: Manifest) -> Token:
@@ -164,16 +178,17 @@ def _token_secret(observed: Observed) -> Manifest:
     }
 
 
-def _wait(state: State, verdict: Standing) -> Plan:
-    """Something is missing: say so, and leave alone what serves."""
+def _wait(state: State, verdict: Standing, create: Sequence[Manifest]) -> Plan:
+    """Something is missing: say so, and leave alone what serves. The token is made meanwhile."""
     wait = KSERVE_SECONDS if verdict.reason == "KServeNotInstalled" else SECRET_SECONDS
     polls = state.users_secrets or verdict.reason in {"KServeNotInstalled", "ObjectStorePending"}
     ready = _still_ready(state)
     changes = {"readyReplicas": ready, "ready": f"{ready}/{state.spec.replicas}"}
     return Plan(
         status=standing.status(state.observed, verdict, changes),
+        create=create,
         events=standing.events(state.observed, verdict),
-        requeue_after=wait if polls else None,
+        requeue_after=wait if polls else ROTATION_SECONDS,
     )
 
 
@@ -188,10 +203,7 @@ def _serve(state: State, backend: Backend, model: Model, token: Token) -> Plan:
     """What serves, and how far it is."""
     observed, spec = state.observed, state.spec
     server = backend.pod(observed, spec, model, token)
-    secrets = []
-    if spec.token_secret_name is None:
-        secrets.append(_token_secret(observed))
-    wanted = [*secrets, *backend.manifests(observed, spec, server)]
+    wanted = backend.manifests(observed, spec, server)
     progress = _rollout(state, backend, server)
     verdict = _verdict(state, progress, server)
     keep = {(m["kind"], m["metadata"]["name"]) for m in wanted}
@@ -199,7 +211,7 @@ def _serve(state: State, backend: Backend, model: Model, token: Token) -> Plan:
     others = any(child["kind"] == _SERVES[backend.NAME] for child in stale)
     changes = _facts(state, backend, progress, switching=not progress.done and others)
     handover = _handover(state, backend) if others else 0.0
-    looks = [ROTATION_SECONDS] * state.users_secrets + [handover] * (progress.done and handover > 0)
+    looks = [ROTATION_SECONDS, *[handover] * (progress.done and handover > 0)]
     if progress.done or state.status.model is None:
         served = serving_model.served(observed, state.status, model)
         changes["model"] = served.model_dump(by_alias=True, exclude_none=True)
@@ -210,7 +222,7 @@ def _serve(state: State, backend: Backend, model: Model, token: Token) -> Plan:
         apply=wanted,
         delete=[Ref.of(child) for child in stale] if progress.done and handover <= 0 else [],
         events=standing.events(observed, verdict),
-        requeue_after=min(looks, default=None),
+        requeue_after=min(looks),
     )
 
 

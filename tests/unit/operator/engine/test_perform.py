@@ -217,15 +217,56 @@ async def test_a_deletion_names_the_uid_and_forgives_what_is_gone(bench: Bench) 
     assert (bench.api.find(Ref.of(other)) or {})["metadata"]["uid"] == other["metadata"]["uid"]
 
 
+def with_token(bench: Bench) -> Ref:
+    """An object that refers to the Secret with its token, and has it made where it is missing."""
+    owner, ref = bench.add(), Ref("v1", "Secret", "ns", "t")
+    token = bench.child(owner, "t", "Secret", stringData={"token": GENERATED_TOKEN})
+    bench.refers = lambda _: [ref]
+    bench.plan = lambda observed: Plan(create=[] if observed.references[ref] else [token])
+    return ref
+
+
 async def test_a_generated_token_is_made_once(bench: Bench) -> None:
-    owner = bench.add()
+    ref = with_token(bench)
+    assert await bench.reconcile() == "changed"
+    first = (bench.api.find(ref) or {})["data"]
+    assert await bench.reconcile() == "settled", "that it was missing is forgotten at once"
+    assert bench.api.requests == ["get Secret t"]
+    assert (bench.api.find(ref) or {})["data"] == first
+
+
+async def test_nothing_of_a_secret_is_kept_in_the_cache(bench: Bench) -> None:
+    ref = with_token(bench)
+    await bench.reconcile()
+    await bench.reconcile()
+    assert bench.cache.store.get(ref) is None
+    assert bench.cache.store.children(Ref.of(bench.api.find(REF) or {})) == []
+
+
+async def test_a_token_whose_creation_was_not_answered_is_found(bench: Bench) -> None:
+    ref = with_token(bench)
+
+    def lost(request: str) -> None:
+        if request == "create Secret t":
+            raise UnavailableError("no answer")
+
+    bench.api.after = lost
+    assert await bench.reconcile() == "error"
+    bench.api.after = lambda _: None
+    first = bench.api.find(ref)
+    assert await bench.reconcile() == "settled"
+    assert bench.api.find(ref) == first
+
+
+async def test_a_token_that_was_made_behind_a_stale_answer_is_taken_as_it_is(bench: Bench) -> None:
+    ref = with_token(bench)
     bench.plan = lambda _: Plan(
-        create=[bench.child(owner, "t", "Secret", stringData={"token": GENERATED_TOKEN})]
+        create=[bench.child(bench.api.find(REF) or {}, "t", "Secret", stringData={"token": GENERATED_TOKEN})]
     )
     await bench.reconcile()
-    first = (bench.api.find(Ref("v1", "Secret", "ns", "t")) or {})["data"]
-    assert await bench.reconcile() == "settled"
-    assert (bench.api.find(Ref("v1", "Secret", "ns", "t")) or {})["data"] == first
+    first = bench.api.find(ref)
+    assert await bench.reconcile() == "changed", "the plan is made anew, with what there is"
+    assert bench.api.find(ref) == first
 
 
 async def test_the_gang_is_created_at_the_same_time(bench: Bench) -> None:

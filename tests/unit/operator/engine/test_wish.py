@@ -33,11 +33,6 @@ def test_a_token_is_made_new_and_long() -> None:
     assert len(base64.b64decode(first)) >= 43
 
 
-def test_a_token_that_exists_stays() -> None:
-    found = wish.complete(secret(token=GENERATED_TOKEN), {"data": {"token": "b2xk"}})
-    assert found["data"]["token"] == "b2xk"
-
-
 def test_the_shape_knows_fields_but_not_their_values() -> None:
     def deployment(**spec: Any) -> dict[str, Any]:
         return {"metadata": {"name": "d"}, "spec": spec}

@@ -15,6 +15,7 @@ from tests.support.simulated import PLATFORM, Simulation
 
 JOB = Ref("modelyard.dev/v1alpha1", "TrainingJob", "team", "train")
 TOKEN = Ref("v1", "Secret", "team", "ours")
+GENERATED = Ref("v1", "Secret", "team", "d-token")
 DIGEST = "sha256:" + "cd" * 32
 FOLDER = {"objectStore": {"prefix": "models/a"}}
 BACKENDS = ("Kubernetes", "KServe")
@@ -36,6 +37,8 @@ def deployment(backend: str = "Kubernetes", **spec: Any) -> Simulation:
     }
     found = Simulation(plan, manifest, replace(PLATFORM, kserve=backend == "KServe"))
     found.references[JOB] = training_job()
+    if "tokenSecretName" not in spec:
+        found.references[GENERATED] = None
     return found
 
 
@@ -176,7 +179,7 @@ class TestServing:
 
     def test_the_token_is_generated_and_comes_before_the_servers(self, backend: str) -> None:
         sim = deployment(backend)
-        (token,) = sim.reconcile().apply
+        (token,) = sim.reconcile().create
         assert token["stringData"] == {"token": GENERATED_TOKEN}
         sim.settle()
         assert sim.created[0] == "d-token"
@@ -215,9 +218,40 @@ class TestServing:
         sim.settle()
         assert template(sim)["metadata"]["annotations"] != before
 
-    def test_the_users_token_is_waited_for_and_the_generated_one_goes(self, backend: str) -> None:
+    def test_a_deleted_token_is_looked_for_and_made_again(self, backend: str) -> None:
+        sim = serving(backend)
+        assert sim.reconcile().requeue_after == 60.0
+        del sim.children["Secret", "d-token"]
+        (token,) = sim.reconcile().create
+        assert token["metadata"]["name"] == "d-token"
+
+    def test_a_secret_of_the_tokens_name_that_is_not_this_deployments_is_not_taken(
+        self, backend: str
+    ) -> None:
+        """Its creation fails then, and says that the name is taken."""
+        sim = deployment(backend)
+        for owners in (
+            [],
+            [{"uid": "another", "controller": True}],
+            [{"uid": sim.object["metadata"]["uid"]}],
+        ):
+            meta = {"name": "d-token", "uid": "s", "resourceVersion": "1", "ownerReferences": owners}
+            sim.references[GENERATED] = {"metadata": meta}
+            plan = sim.decide(sim.observed())
+            assert [found["metadata"]["name"] for found in plan.create] == ["d-token"]
+            assert not plan.apply
+
+    def test_the_token_is_made_while_the_model_is_waited_for(self, backend: str) -> None:
+        """Else a Deployment whose model comes in an hour would be asked for it every few seconds."""
+        sim = deployment(backend)
+        sim.references[JOB] = training_job("Running")
+        assert sim.settle().requeue_after == 60.0
+        assert ("Secret", "d-token") in sim.children
+
+    def test_the_users_token_is_waited_for_and_the_generated_one_stays(self, backend: str) -> None:
         sim = serving(backend)
         sim.edit(tokenSecretName="ours")
+        del sim.references[GENERATED]
         sim.references[TOKEN] = None
         assert sim.settle().requeue_after == 5.0
         assert sim.condition("Ready")["reason"] == "TokenNotFound"
@@ -227,7 +261,7 @@ class TestServing:
         servers_run(sim)
         sim.settle()
         assert (sim.status["phase"], sim.status["tokenSecretName"]) == ("Ready", "ours")
-        assert ("Secret", "d-token") not in sim.children
+        assert ("Secret", "d-token") in sim.children
 
     def test_no_replicas_stops_it_and_keeps_the_token(self, backend: str) -> None:
         sim = serving(backend)
@@ -341,7 +375,7 @@ class TestModel:
         sim.references[JOB] = None
         sim.settle()
         assert (sim.status["phase"], sim.condition("Ready")["reason"]) == ("Pending", "TrainingJobNotFound")
-        assert sim.children == {}
+        assert list(sim.children) == [("Secret", "d-token")]
         sim.references[JOB] = training_job("Running")
         sim.settle()
         assert sim.status["message"] == "waits for the model of TrainingJob 'train' (Running)"
@@ -436,7 +470,7 @@ class TestModel:
     def test_it_refers_to_everything_that_it_waits_for(self) -> None:
         assert references(deployment(tokenSecretName="ours").object) == [JOB, TOKEN]
         folder = {"objectStore": {"bucket": "b", "credentialsSecretName": "keys"}}
-        assert references(deployment(model=folder).object) == [Ref("v1", "Secret", "team", "keys")]
+        assert references(deployment(model=folder).object) == [Ref("v1", "Secret", "team", "keys"), GENERATED]
         assert CONTROLLER.plural == "deployments"
 
 
@@ -486,7 +520,7 @@ class TestBackend:
         assert before <= set(sim.children), "clients need some seconds to follow"
         assert last.requeue_after == HANDOVER_SECONDS
         sim.tick(HANDOVER_SECONDS)
-        assert sim.settle().requeue_after is None
+        assert sim.settle().requeue_after == 60.0
         kinds = {kind for kind, name in sim.children if name != "d-predictor"}
         assert ("InferenceService" in kinds) == (second == "KServe")
         assert ("Service" in kinds) == (second == "Kubernetes")
