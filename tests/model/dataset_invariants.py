@@ -111,7 +111,7 @@ def what_cannot_help_is_not_tried_again(history: History, change: Change) -> str
 
 
 def a_ready_one_has_the_newest_spec_and_what_jobs_share(history: History) -> str | None:
-    """Neither a Job nor a pod; the keys and the Service are for the jobs that train on it."""
+    """Neither a Job nor a pod; the Service is for the jobs that train on it."""
     for item in handled(history):
         if status_of(item).get("phase") != "Ready":
             continue
@@ -119,8 +119,7 @@ def a_ready_one_has_the_newest_spec_and_what_jobs_share(history: History) -> str
         if status_of(item)["version"] != version_of_spec(item["spec"]):
             return f"{name} is Ready with a version of an older spec"
         left = sorted((c["kind"], c["metadata"]["name"]) for c in history.children(item))
-        shared = [("Secret", naming.store_secret("Dataset", name)), ("Service", naming.workers_service(name))]
-        if left != shared:
+        if left != [("Service", naming.workers_service(name))]:
             return f"{name} is Ready and has {left}"
     return None
 

@@ -81,10 +81,6 @@ class Datasets(Machine):
         self.world.delete("Secret", KEYS, "v1")
 
     @rule(name=names)
-    def somebody_deletes_the_credentials(self, name: str) -> None:
-        self.world.delete("Secret", naming.store_secret("Dataset", name), "v1")
-
-    @rule(name=names)
     def somebody_deletes_the_service(self, name: str) -> None:
         self.world.delete("Service", naming.workers_service(name), "v1")
 

@@ -75,7 +75,7 @@ class Servings:
     def _models(self, spec: Manifest) -> set[str]:
         """URIs that a spec can have meant."""
         if "objectStore" in spec["model"]:
-            return {f"s3://modelyard/{spec['model']['objectStore']['prefix']}"}
+            return {f"s3://modelyard-ns/{spec['model']['objectStore']['prefix']}"}
         return self._published.get(spec["model"]["trainingJob"], set())
 
     def what_can_be_served_is_served(self, history: History) -> str | None:
@@ -158,10 +158,9 @@ def nothing_is_left_over(history: History) -> str | None:
 
 
 def needed(item: Manifest) -> set[tuple[str, str]]:
-    """(kind, name) of what serves, its token and its keys."""
+    """(kind, name) of what serves, and its token."""
     name, spec = item["metadata"]["name"], item["spec"]
     found = {("Deployment", naming.server(name)), ("Service", naming.server(name))}
-    found.add(("Secret", naming.store_secret("Deployment", name)))
     if spec.get("replicas", 1) > 1:
         found.add(("PodDisruptionBudget", naming.server(name)))
     if "tokenSecretName" not in spec:

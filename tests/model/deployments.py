@@ -35,8 +35,14 @@ EDITS: list[dict[str, Any]] = [
 MODELS: list[dict[str, Any]] = [
     {"phase": "Running"},
     {"phase": "Failed", "message": "it failed"},
-    {"phase": "Succeeded", "model": {"uri": "s3://modelyard/models/{}/1/", "digest": "sha256:1", "bytes": 1}},
-    {"phase": "Succeeded", "model": {"uri": "s3://modelyard/models/{}/2/", "digest": "sha256:2", "bytes": 1}},
+    {
+        "phase": "Succeeded",
+        "model": {"uri": "s3://modelyard-ns/models/{}/1/", "digest": "sha256:1", "bytes": 1},
+    },
+    {
+        "phase": "Succeeded",
+        "model": {"uri": "s3://modelyard-ns/models/{}/2/", "digest": "sha256:2", "bytes": 1},
+    },
 ]
 """What a TrainingJob may have come to; {} is its name."""
 
@@ -102,11 +108,9 @@ class Deployments(Machine):
     def somebody_deletes_the_token(self) -> None:
         self.world.delete("Secret", TOKEN, "v1")
 
-    @rule(name=names, what=st.sampled_from(["Deployment", "Service", "PodDisruptionBudget", "keys", "token"]))
+    @rule(name=names, what=st.sampled_from(["Deployment", "Service", "PodDisruptionBudget", "token"]))
     def somebody_deletes_a_child(self, name: str, what: str) -> None:
-        if what == "keys":
-            self.world.delete("Secret", naming.store_secret("Deployment", name), "v1")
-        elif what == "token":
+        if what == "token":
             self.world.delete("Secret", naming.token_secret(name), "v1")
         else:
             versions = {"Deployment": "apps/v1", "Service": "v1", "PodDisruptionBudget": "policy/v1"}

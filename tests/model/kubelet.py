@@ -111,11 +111,12 @@ class Kubelet:
 
     def collect(self) -> None:
         """Garbage: objects all of whose owners, in the same namespace, are gone or wait for them to go."""
-        alive, waiting = set(), set()
+        alive: set[tuple[str | None, str]] = set()
+        waiting: set[tuple[str | None, str]] = set()
         for item in self._server.objects.values():
             uid = (item["metadata"].get("namespace"), item["metadata"]["uid"])
             (waiting if _waits_for_its_own(item) else alive).add(uid)
-        held = set()
+        held: set[tuple[str | None, str]] = set()
         for item in list(self._server.objects.values()):
             meta = item["metadata"]
             owners = {(meta.get("namespace"), owner["uid"]) for owner in meta.get("ownerReferences", [])}

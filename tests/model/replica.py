@@ -15,13 +15,14 @@ from modelyard_operator.engine.observe import Observer
 from modelyard_operator.engine.perform import Performer
 from modelyard_operator.engine.purge import Purger
 from modelyard_operator.engine.references import References
+from modelyard_operator.engine.uploads import Uploads
 from modelyard_operator.kube import resources
 from modelyard_operator.kube.election import Elector, NotLeadingError
 from modelyard_operator.kube.events import Recorder
 from modelyard_operator.kube.queue import Backoff, Key, WorkQueue
 from modelyard_operator.kube.store import Store
 from modelyard_operator.kube.watch import Reflector
-from modelyard_operator.plan import Event, Manifest, Platform
+from modelyard_operator.plan import Event, Manifest, Platform, Storage
 from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reports.board import Board
 from tests.model.apiserver import ApiServer, Change
@@ -50,6 +51,11 @@ class Alone:
     def fence(self) -> None:
         if not self.leading:
             raise NotLeadingError("the caches are not complete")
+
+
+def bucket_of(namespace: str) -> Storage:
+    """Each namespace has its own; who makes it is not what is checked here."""
+    return Storage(f"modelyard-{namespace}")
 
 
 class Replica:
@@ -91,7 +97,8 @@ class Replica:
         store, self.queue = Store(loop.time), WorkQueue(loop.time, workers=WORKERS)
         self.cache = Cache(store, controllers, self._notify, self._forget)
         self.board = Board(self._look, interval=2.0, clock=loop.time)
-        self.purger = Purger(self, self._notify)
+        self.purger = Purger(lambda _: self, self._notify)
+        self.uploads = Uploads(lambda _: None, self._notify)
         recorder = Recorder(writer, identity, loop.time)
         recorder.record = self._say  # type: ignore[method-assign]
         self.crowded = True
@@ -115,9 +122,11 @@ class Replica:
                 lambda: platform,
                 self.board,
                 self.journal,
+                bucket_of,
+                self.uploads.is_there,
                 now,
             ),
-            performer=Performer(writer, self.cache, recorder, self.purger, self.journal),
+            performer=Performer(writer, self.cache, recorder, self.purger, self.journal, self.uploads),
             leading=lambda: self.leadership.leading and self.journal.is_open,
             workers=WORKERS,
             backoff=Backoff(jitter=lambda: 1.0),

@@ -12,7 +12,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from modelyard_algorithms.contract.report import Report
-from modelyard_operator.plan import Manifest, Observed, Plan, Platform, Ref, Storage, StoragePending, timestamp
+from modelyard_operator.plan import (
+    Manifest,
+    Observed,
+    Plan,
+    Platform,
+    Ref,
+    Storage,
+    StoragePending,
+    timestamp,
+)
 
 PLATFORM = Platform(
     namespace="modelyard-system",

@@ -91,7 +91,7 @@ KUBECTL = Tool(
 )
 """Only the client, for clusters that bring the rest themselves."""
 KIND = Tool(name="kind", title="kind", programs=("kind",))
-VERSITYGW = Tool(name="versitygw", title="VersityGW", programs=("versitygw",))
+VERSITYGW = Tool(name="versitygw", title="VersityGW", programs=("versitygw",), package=".")
 KWOK = Tool(name="kwok", title="kwok", programs=("kwok",))
 """Simulated nodes, for measurements only."""
 

@@ -49,7 +49,6 @@ from modelyard_operator.reconcile import dataset, deployment, training_job
 from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reports.board import Board
 from modelyard_operator.reports.receiver import Receiver
-from modelyard_operator.reports.tokens import Tokens
 from modelyard_operator.settings import Settings
 
 log = logging.getLogger("modelyard_operator")
@@ -288,7 +287,7 @@ class Operator:
             self.queue.hasten(key, delay)
 
     async def _serve(self) -> None:
-        receiver = Receiver(self.board, Tokens(self.client), self.store, lambda: self.elector.leading)
+        receiver = Receiver(self.board, self.client, self.store, lambda: self.elector.leading)
         observed = health.application(
             live=[
                 self._lag.check,

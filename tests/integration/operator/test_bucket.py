@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from modelyard_operator.plan import StoreCredentials
-from modelyard_operator.storage.bucket import Bucket, Place, StorageError
+from modelyard_operator.storage.bucket import Bucket, Place
+from modelyard_operator.storage.errors import StorageError
 from tests.integration.algorithms.minio_server import ACCESS_KEY, SECRET_KEY, MinioServer
 from tests.support.listener import Listener
 

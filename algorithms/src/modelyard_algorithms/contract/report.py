@@ -1,57 +1,95 @@
 """Progress reports (HTTP, while running) and the Outcome (termination message, at the end)."""
 
-from typing import Any
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
 
 from modelyard_algorithms.contract.base import WireModel
 
+STAGES: Mapping[str, frozenset[str]] = {
+    "Dataset": frozenset({"Preparing", "Listing", "Validating"}),
+    "TrainingJob": frozenset({"Preparing", "Training", "Evaluating", "Publishing"}),
+    "Deployment": frozenset({"Preparing", "Serving"}),
+}
+"""What each kind may report."""
+LONGEST_MESSAGE = 1000
+MOST_METRICS = 100
+LARGEST = 1e15
+
+
+def _moment(text: str) -> str:
+    datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return text
+
+
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Amount = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Line = Annotated[str, Field(max_length=LONGEST_MESSAGE, pattern=r"^\P{Cc}*$")]
+"""No control characters: it ends up in a status, an event and a log."""
+MetricName = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9][-A-Za-z0-9_./ ]*$")]
+Moment = Annotated[
+    str,
+    Field(pattern=r"^2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$"),
+    AfterValidator(_moment),
+]
+"""RFC 3339 with a zone."""
+
 
 class CheckpointReport(WireModel):
-    epoch: int
-    step: int
-    key: str
+    epoch: Count
+    step: Count
+    key: Line
 
 
 class ModelReport(WireModel):
     """The model that a server has read."""
 
-    source: str
+    source: Line
     """As in the ServingTask."""
-    digest: str
-    bytes: int
+    digest: Line
+    bytes: Count
 
 
 class Report(WireModel):
     """POST <reporting.url>/v1/reports with header ``Authorization: Bearer <projected token>``.
 
-    Of a training only rank 0 reports. The newest report replaces the one before it.
+    Of a training only rank 0 reports. The newest report replaces the one before it. Every field is bounded:
+    whoever receives one takes it from a pod that may run anything.
     """
 
-    kind: str
-    """"Dataset", "TrainingJob" or "Deployment"."""
-    namespace: str
-    name: str
-    uid: str
-    attempt: int = 0
-    stage: str
-    """"Preparing", "Training", "Evaluating", "Publishing"; for a Dataset "Listing", "Validating";
-    for a Deployment "Serving"."""
-    message: str | None = None
+    kind: Literal["Dataset", "TrainingJob", "Deployment"]
+    namespace: Annotated[str, Field(max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    name: Annotated[str, Field(max_length=253, pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+    uid: Annotated[str, Field(max_length=63, pattern="^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?$")]
+    attempt: Count = 0
+    stage: Annotated[str, Field(max_length=63)]
+    """One of the kind's STAGES."""
+    message: Line | None = None
     """One short sentence for a person, where there is something to say ("object store unreachable,
     retrying")."""
-    epoch: int | None = None
-    epochs: int | None = None
-    step: int | None = None
+    epoch: Count | None = None
+    epochs: Count | None = None
+    step: Count | None = None
     """Optimizer steps done over the whole training."""
-    steps: int | None = None
-    percent: float | None = None
-    seconds_left: float | None = None
-    samples_per_second: float | None = None
-    metrics: dict[str, float] = {}
+    steps: Count | None = None
+    percent: Percent | None = None
+    seconds_left: Amount | None = None
+    samples_per_second: Amount | None = None
+    metrics: Annotated[dict[MetricName, Finite], Field(max_length=MOST_METRICS)] = {}
     """"loss", "train/accuracy", "validation/accuracy", … (see runtime.metrics)."""
     checkpoint: CheckpointReport | None = None
     model: ModelReport | None = None
-    time: str
-    """RFC 3339, UTC."""
+    time: Moment
+
+    @model_validator(mode="after")
+    def _stage_of_its_kind(self) -> "Report":
+        if self.stage not in STAGES[self.kind]:
+            raise ValueError(f"stage of a {self.kind} must be one of {', '.join(sorted(STAGES[self.kind]))}")
+        return self
 
 
 class DatasetResult(WireModel):

@@ -4,6 +4,7 @@ A workload never waits for a report and never dies of one: whatever goes wrong h
 """
 
 import logging
+import math
 import threading
 import time
 import urllib.error
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from modelyard_algorithms.contract.report import Report
+from modelyard_algorithms.contract.report import LARGEST, LONGEST_MESSAGE, MOST_METRICS, Report
 from modelyard_algorithms.contract.task import Reporting, TrainingTask
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class Reporter:
         with self._lock:
             state = dict(self._state)
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return Report(**self._fixed, **state, time=now)
+        return Report(**self._fixed, **_sendable(state), time=now)
 
     def close(self, timeout: float = 2.0) -> None:
         """Send the newest state if that is possible within ``timeout`` seconds."""
@@ -132,6 +133,21 @@ class Reporter:
 
     def _read_token(self) -> str:
         return self._token.read_text().strip()
+
+
+def _sendable(state: dict[str, Any]) -> dict[str, Any]:
+    """The state without what no report may have: one figure that is not a number must not cost the rest."""
+    found = dict(state)
+    if found.get("message") is not None:
+        printable = "".join(c if c.isprintable() else " " for c in str(found["message"]))
+        found["message"] = printable[:LONGEST_MESSAGE]
+    for field, most in (("percent", 100.0), ("seconds_left", LARGEST), ("samples_per_second", LARGEST)):
+        value = found.get(field)
+        if value is not None:
+            found[field] = min(max(value, 0.0), most) if math.isfinite(value) else None
+    metrics = {name: value for name, value in (found.get("metrics") or {}).items() if math.isfinite(value)}
+    found["metrics"] = dict(list(metrics.items())[:MOST_METRICS])
+    return found
 
 
 def _brief(error: Exception) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from modelyard_algorithms.contract.report import Report
 from modelyard_operator.kube.queue import Key
+from modelyard_operator.plan import parse_time
 
 REMEMBERED = 10_000
 WRITES_PER_SECOND = 25.0
@@ -74,7 +75,7 @@ def _older(report: Report, before: Report) -> bool:
     """Late by a retry: of an earlier attempt, or of an earlier moment of the same one."""
     if report.uid != before.uid:
         return False
-    return (report.attempt, report.time) < (before.attempt, before.time)
+    return (report.attempt, parse_time(report.time)) < (before.attempt, parse_time(before.time))
 
 
 def _news(before: Report, report: Report) -> bool:

@@ -1,31 +1,36 @@
 """POST /v1/reports: a worker says how far it is.
 
-Only a pod that the operator made for the object may report on it: its projected token names the pod,
-and the pod's labels name the object. Everything is bounded: the body, the time, what is remembered.
+Only a pod of the object may report on it: its projected token names the pod, and a chain of controllers
+leads from the pod to the object; what labels say counts for nothing. Everything is bounded: the body, each
+field, the time, what is remembered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 from pydantic import ValidationError
 
 from modelyard_algorithms.contract.report import Report
-from modelyard_operator import metrics, naming
+from modelyard_operator import metrics
 from modelyard_operator.kube import resources
+from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import ApiError
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.kube.store import Store
-from modelyard_operator.plan import Ref
+from modelyard_operator.plan import Ref, parse_time
 from modelyard_operator.reports.board import Board
 from modelyard_operator.reports.tokens import BusyError, PodIdentity, Tokens
 
 LARGEST_BODY = 64 * 1024
 BODY_SECONDS = 10.0
-MOST_METRICS = 100
 RETRY_AFTER = "5"
+CLOCKS_DIFFER = timedelta(days=1)
+"""A node's clock may be ahead of ours, but by no more."""
 
 
 class Refusal(Exception):
@@ -39,8 +44,18 @@ class Refusal(Exception):
 class Receiver:
     """The HTTP side of the board."""
 
-    def __init__(self, board: Board, tokens: Tokens, store: Store, leading: Callable[[], bool]) -> None:
-        self._board, self._tokens, self._store, self._leading = board, tokens, store, leading
+    def __init__(
+        self,
+        board: Board,
+        client: Client,
+        store: Store,
+        leading: Callable[[], bool],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._board, self._store = board, store
+        self._tokens = Tokens(client, lambda pod: self._owner(pod) is not None, clock)
+        self._leading, self._now = leading, now
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=LARGEST_BODY)
@@ -64,6 +79,7 @@ class Receiver:
         pod = await self._identify(request.headers.get("Authorization", ""))
         report = await _read(request)
         self._check(pod, report)
+        report = report.model_copy(update={"time": self._believable(report.time)})
         self._board.post(Key(report.kind, report.namespace, report.name), report)
 
     async def _identify(self, header: str) -> PodIdentity:
@@ -77,7 +93,9 @@ class Receiver:
         except ApiError as error:
             raise Refusal(503, "the token cannot be checked now: try again", retry=True) from error
         if pod is None:
-            raise Refusal(401, "the token is not a valid pod token for this audience")
+            raise Refusal(
+                401, "the token is not a valid token of a pod that works for an object of Modelyard"
+            )
         return pod
 
     def _check(self, pod: PodIdentity, report: Report) -> None:
@@ -86,21 +104,32 @@ class Receiver:
         Raises:
             Refusal: it is not.
         """
-        found = self._store.get(Ref(resources.POD.api_version, resources.POD.kind, pod.namespace, pod.name))
-        labels = (found or {}).get("metadata", {}).get("labels", {})
-        expected = (report.kind, report.name, report.uid, report.namespace)
-        actual = (
-            labels.get(naming.KIND_LABEL),
-            labels.get(naming.NAME_LABEL),
-            labels.get(naming.UID_LABEL),
-            pod.namespace,
-        )
-        if found is None or found["metadata"]["uid"] != pod.uid or actual != expected:
+        owner = self._owner(pod)
+        about = (report.kind, report.namespace, report.name, report.uid)
+        if owner is None or (owner.kind, owner.namespace, owner.name, owner.uid) != about:
             raise Refusal(
                 403,
                 f"pod {pod.namespace}/{pod.name} does not work for {report.kind} "
                 f"{report.namespace}/{report.name}",
             )
+
+    def _owner(self, pod: PodIdentity) -> Ref | None:
+        """The object of ours that a pod works for."""
+        ref = Ref(resources.POD.api_version, resources.POD.kind, pod.namespace, pod.name, pod.uid)
+        found = self._store.get(ref)
+        return self._store.root(found) if found is not None and Ref.of(found) == ref else None
+
+    def _believable(self, text: str) -> str:
+        """The report's time in UTC, but none that has not come yet: it would win over all that follow.
+
+        Raises:
+            Refusal: no clock is that wrong.
+        """
+        moment, now = parse_time(text), self._now()
+        if moment > now + CLOCKS_DIFFER:
+            raise Refusal(400, "not a report: time: more than a day ahead of the operator's clock")
+        earlier = min(moment, now).astimezone(UTC)
+        return earlier.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def _read(request: web.Request) -> Report:
@@ -112,11 +141,9 @@ async def _read(request: web.Request) -> Report:
     except web.HTTPRequestEntityTooLarge as error:
         raise Refusal(413, f"a report has at most {LARGEST_BODY} bytes") from error
     try:
-        report = Report.model_validate_json(body)
+        return Report.model_validate_json(body)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
         where = ".".join(map(str, problems[0]["loc"])) or "the body"
+        where = "".join(c if c.isprintable() else "?" for c in where)[:100]
         raise Refusal(400, f"not a report: {where}: {problems[0]['msg']}") from error
-    if len(report.metrics) > MOST_METRICS:
-        raise Refusal(400, f"a report has at most {MOST_METRICS} metrics")
-    return report

@@ -115,6 +115,26 @@ def test_a_missing_token_is_no_error(operator: Listener, tmp_path: Path) -> None
     assert operator.received == []
 
 
+def test_what_no_report_may_have_does_not_cost_the_rest(operator: Listener, token: Path) -> None:
+    reporter = _reporter(operator.url, token)
+    reporter.update(
+        stage="Training",
+        step=7,
+        percent=100.4,
+        seconds_left=float("inf"),
+        samples_per_second=-1.0,
+        message="one\nline\x1b" + "x" * 5000,
+        metrics={"loss": float("nan"), "train/accuracy": 0.5},
+    )
+    reporter.close()
+    body = operator.received[-1][1]
+    assert (body["step"], body["percent"], body["samplesPerSecond"]) == (7, 100.0, 0.0)
+    assert body["metrics"] == {"train/accuracy": 0.5}
+    assert "secondsLeft" not in body
+    assert body["message"].startswith("one line x")
+    assert len(body["message"]) == 1000
+
+
 def test_pace_tells_share_and_time_left() -> None:
     pace = Pace(total=100, done=50)
     assert pace.percent(75) == 75.0
