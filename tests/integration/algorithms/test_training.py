@@ -163,7 +163,7 @@ def test_training_waits_while_the_object_store_is_away(machine: Machine, digits:
     task = machine.training("patient", digits, hyperparameters=LONG, checkpoint_interval_seconds=0)
     pods = machine.train(task)
     eventually(lambda: len(_checkpoints(machine.store, "patient")) > 0)
-    machine.store.stop()
+    machine.store.kill()
     try:
         eventually(lambda: "object store unreachable, retrying" in pods[0].log)
         with pytest.raises(Exception, match="timed out"):
