@@ -1,4 +1,4 @@
-"""A platform under test: a store, an operator in the test's own process, and namespaces as tenants see them."""
+"""A platform under test: a store, an operator in the test's own process, and namespaces with users."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class Platform:
 
     @asynccontextmanager
     async def operator(self, **settings: Any) -> AsyncIterator[Operator]:
-        """An operator for all namespaces, until the block ends; it manages the store if nothing else is said."""
+        """An operator for all namespaces until the block ends; by default it manages the store."""
         chosen: dict[str, Any] = {
             "namespace": self.namespace,
             "bind_address": "127.0.0.1",

@@ -1,4 +1,4 @@
-"""A namespace's Secret is its users' to edit: the operator repairs it, and it never leads to another's data."""
+"""A namespace's Secret is its users' to edit; the operator repairs it, and it leads to no other's data."""
 
 from __future__ import annotations
 
