@@ -95,7 +95,7 @@ class Operator:
             on_change=self._everything,
             on_keys=self._new_keys,
         )
-        storage = choice.provider(settings, writer, lambda: self.keeper.credentials)
+        storage = choice.provider(settings, writer, lambda: self.keeper.credentials, self._uses)
         self.tenants = Tenants(storage, lambda: self.elector.leading, self._storage_changed)
         self.uploads = Uploads(self.tenants.bucket, self._notify)
         self.purger = Purger(self.tenants.bucket, self._notify)
@@ -268,6 +268,10 @@ class Operator:
         self.purger.forget(key)
         if not self.cache.uses(key.namespace):
             self.tenants.forget(key.namespace)
+
+    def _uses(self, namespace: str) -> bool:
+        """Whether a namespace has objects of ours, as far as this operator can see."""
+        return self.settings.watch_namespace not in (None, namespace) or self.cache.uses(namespace)
 
     def _busy(self) -> bool:
         """Whether there is, or was a moment ago, much work."""
