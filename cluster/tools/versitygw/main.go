@@ -1,0 +1,102 @@
+// The S3 object store that the chart runs inside the cluster by default: VersityGW on a file system,
+// behind a guard (guard.go). Flags are those of the versitygw program that the chart uses, and mean the same.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/embedgw"
+)
+
+// VersityGW's own limits, which it sets as the defaults of its flags.
+const (
+	connections   = 250_000
+	requests      = 100_000
+	actions       = 5_000
+	parts         = 10_000
+	copyThreshold = 5 << 30
+	cachePrune    = 3600
+)
+
+// An account that is looked up while its secret changes may be remembered with the old one for so long.
+const cacheSeconds = 10
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "versitygw:", err)
+		os.Exit(1)
+	}
+}
+
+func run(arguments []string) error {
+	config, sidecar, folder, err := parse(arguments)
+	if err != nil {
+		return err
+	}
+	options := posix.PosixOpts{Concurrency: actions, CopyObjectThreshold: copyThreshold, SideCarDir: sidecar}
+	var storer meta.MetadataStorer = meta.XattrMeta{}
+	if sidecar == "" {
+		if err := (meta.XattrMeta{}).Test(folder); err != nil {
+			return fmt.Errorf("%s keeps no extended attributes (use --sidecar there): %w", folder, err)
+		}
+	} else if storer, err = meta.NewSideCar(sidecar); err != nil {
+		return err
+	}
+	files, err := posix.New(folder, storer, options)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return embedgw.RunVersityGW(ctx, guarded{files}, config)
+}
+
+// parse reads "[flags] posix [--sidecar folder] folder"; the root keys are in the environment, where `ps` shows none.
+func parse(arguments []string) (config *embedgw.Config, sidecar, folder string, err error) {
+	config = &embedgw.Config{
+		RootUserAccess: os.Getenv("ROOT_ACCESS_KEY_ID"), RootUserSecret: os.Getenv("ROOT_SECRET_ACCESS_KEY"),
+		MaxConnections: connections, MaxRequests: requests,
+		AdminMaxConnections: connections, AdminMaxRequests: requests, MultipartMaxParts: parts,
+		IAMCacheTTL: cacheSeconds, IAMCachePrune: cachePrune,
+	}
+	port, adminPort := "", ""
+	flags := flag.NewFlagSet("versitygw", flag.ContinueOnError)
+	flags.StringVar(&port, "port", ":7070", "where S3 is served")
+	flags.StringVar(&adminPort, "admin-port", "", "where the admin API is served; empty: on the same port")
+	flags.StringVar(&config.CertFile, "cert", "", "the certificate of S3")
+	flags.StringVar(&config.KeyFile, "key", "", "its key")
+	flags.StringVar(&config.AdminCertFile, "admin-cert", "", "the certificate of the admin API")
+	flags.StringVar(&config.AdminKeyFile, "admin-cert-key", "", "its key")
+	flags.StringVar(&config.Region, "region", "us-east-1", "the region that requests are signed for")
+	flags.StringVar(&config.IAMDir, "iam-dir", "", "the folder of the accounts")
+	flags.StringVar(&config.HealthPath, "health", "", "a path that answers 200 to GET")
+	flags.BoolVar(&config.DisableACLs, "disable-acl", false, "ignore ACLs: only owners and policies count")
+	flags.BoolVar(&config.KeepAlive, "keep-alive", false, "keep connections open")
+	flags.BoolVar(&config.Quiet, "quiet", false, "log no requests")
+	if err = flags.Parse(arguments); err != nil {
+		return nil, "", "", err
+	}
+	if flags.Arg(0) != "posix" {
+		return nil, "", "", fmt.Errorf("posix is the only backend, not %q", flags.Arg(0))
+	}
+	config.Ports = []string{port}
+	if adminPort != "" {
+		config.AdminPorts = []string{adminPort}
+	}
+	backend := flag.NewFlagSet("posix", flag.ContinueOnError)
+	backend.StringVar(&sidecar, "sidecar", "", "keep metadata in files of this folder")
+	if err = backend.Parse(flags.Args()[1:]); err != nil {
+		return nil, "", "", err
+	}
+	if backend.NArg() != 1 || config.IAMDir == "" {
+		return nil, "", "", fmt.Errorf("one folder for buckets and --iam-dir are needed")
+	}
+	return config, sidecar, backend.Arg(0), nil
+}
