@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"path"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/backend"
@@ -16,8 +18,12 @@ import (
 // what comes in a body or a query to a path as it is: with keys of "delete objects" and ids of uploads
 // like "../../other" one tenant could delete, write and read what is another's, the accounts included.
 //
-// It also takes away what lets a tenant make data that nobody can delete any more.
-type guarded struct{ backend.Backend }
+// It also takes away what lets a tenant make data that nobody can delete any more, and acknowledges an
+// upload as complete only if it is.
+type guarded struct {
+	backend.Backend
+	completing sync.Map
+}
 
 // VersityGW makes ids of uploads like this one; they are names of folders.
 var uploadID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
@@ -30,7 +36,40 @@ func checkUpload(id *string) error {
 	return s3err.GetNoSuchUploadErr(given)
 }
 
-func (g guarded) DeleteObjects(
+// reserved says whether a key lies where the store keeps its temporary files and uploads.
+func reserved(key *string) bool {
+	clean := path.Clean("/" + backend.GetStringFromPtr(key))
+	return clean == "/.sgwtmp" || strings.HasPrefix(clean, "/.sgwtmp/")
+}
+
+func (g *guarded) PutObject(
+	ctx context.Context, input s3response.PutObjectInput,
+) (s3response.PutObjectOutput, error) {
+	if reserved(input.Key) {
+		return s3response.PutObjectOutput{}, s3err.GetAPIError(s3err.ErrAccessDenied)
+	}
+	return g.Backend.PutObject(ctx, input)
+}
+
+func (g *guarded) CopyObject(
+	ctx context.Context, input s3response.CopyObjectInput,
+) (s3response.CopyObjectOutput, error) {
+	if reserved(input.Key) {
+		return s3response.CopyObjectOutput{}, s3err.GetAPIError(s3err.ErrAccessDenied)
+	}
+	return g.Backend.CopyObject(ctx, input)
+}
+
+func (g *guarded) CreateMultipartUpload(
+	ctx context.Context, input s3response.CreateMultipartUploadInput,
+) (s3response.InitiateMultipartUploadResult, error) {
+	if reserved(input.Key) {
+		return s3response.InitiateMultipartUploadResult{}, s3err.GetAPIError(s3err.ErrAccessDenied)
+	}
+	return g.Backend.CreateMultipartUpload(ctx, input)
+}
+
+func (g *guarded) DeleteObjects(
 	ctx context.Context, input *s3.DeleteObjectsInput,
 ) (s3response.DeleteResult, error) {
 	for _, object := range input.Delete.Objects {
@@ -42,23 +81,51 @@ func (g guarded) DeleteObjects(
 	return g.Backend.DeleteObjects(ctx, input)
 }
 
-func (g guarded) CompleteMultipartUpload(
+// CompleteMultipartUpload answers that an upload is complete if it completes now, or if the object is already
+// what the parts make. VersityGW says so whenever the upload is gone and there is any object of that name.
+func (g *guarded) CompleteMultipartUpload(
 	ctx context.Context, input *s3.CompleteMultipartUploadInput,
 ) (s3response.CompleteMultipartUploadResult, string, error) {
+	none := s3response.CompleteMultipartUploadResult{}
 	if err := checkUpload(input.UploadId); err != nil {
-		return s3response.CompleteMultipartUploadResult{}, "", err
+		return none, "", err
+	}
+	upload := *input.Bucket + "/" + *input.UploadId
+	if _, running := g.completing.LoadOrStore(upload, true); running {
+		return none, "", s3err.GetAPIError(s3err.ErrSlowDown)
+	}
+	defer g.completing.Delete(upload)
+	parts := int32(1)
+	_, missing := g.Backend.ListParts(ctx, &s3.ListPartsInput{
+		Bucket: input.Bucket, Key: input.Key, UploadId: input.UploadId, MaxParts: &parts,
+	})
+	if missing != nil && !g.made(ctx, input) {
+		return none, "", missing
 	}
 	return g.Backend.CompleteMultipartUpload(ctx, input)
 }
 
-func (g guarded) AbortMultipartUpload(ctx context.Context, input *s3.AbortMultipartUploadInput) error {
+// made says whether the object is what these parts make.
+func (g *guarded) made(ctx context.Context, input *s3.CompleteMultipartUploadInput) bool {
+	if input.MultipartUpload == nil {
+		return false
+	}
+	etag, err := backend.ComputeMultipartETagFromPartETags(input.MultipartUpload.Parts)
+	if err != nil {
+		return false
+	}
+	object, err := g.Backend.HeadObject(ctx, &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key})
+	return err == nil && backend.AreEtagsSame(etag, backend.GetStringFromPtr(object.ETag))
+}
+
+func (g *guarded) AbortMultipartUpload(ctx context.Context, input *s3.AbortMultipartUploadInput) error {
 	if err := checkUpload(input.UploadId); err != nil {
 		return err
 	}
 	return g.Backend.AbortMultipartUpload(ctx, input)
 }
 
-func (g guarded) ListParts(
+func (g *guarded) ListParts(
 	ctx context.Context, input *s3.ListPartsInput,
 ) (s3response.ListPartsResult, error) {
 	if err := checkUpload(input.UploadId); err != nil {
@@ -67,14 +134,14 @@ func (g guarded) ListParts(
 	return g.Backend.ListParts(ctx, input)
 }
 
-func (g guarded) UploadPart(ctx context.Context, input *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
+func (g *guarded) UploadPart(ctx context.Context, input *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
 	if err := checkUpload(input.UploadId); err != nil {
 		return nil, err
 	}
 	return g.Backend.UploadPart(ctx, input)
 }
 
-func (g guarded) UploadPartCopy(
+func (g *guarded) UploadPartCopy(
 	ctx context.Context, input *s3.UploadPartCopyInput,
 ) (s3response.CopyPartResult, error) {
 	if err := checkUpload(input.UploadId); err != nil {
@@ -83,6 +150,6 @@ func (g guarded) UploadPartCopy(
 	return g.Backend.UploadPartCopy(ctx, input)
 }
 
-func (g guarded) PutObjectLockConfiguration(context.Context, string, []byte) error {
+func (g *guarded) PutObjectLockConfiguration(context.Context, string, []byte) error {
 	return s3err.GetAPIError(s3err.ErrNotImplemented)
 }

@@ -40,7 +40,12 @@ func run(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	options := posix.PosixOpts{Concurrency: actions, CopyObjectThreshold: copyThreshold, SideCarDir: sidecar}
+	options := posix.PosixOpts{
+		Concurrency: actions, CopyObjectThreshold: copyThreshold, SideCarDir: sidecar,
+		// Files without a name get one beside the object that they replace, for a moment in which a kill
+		// leaves an object that nobody put. Temporary files have a folder, which is cleared below.
+		ForceNoTmpFile: true,
+	}
 	var storer meta.MetadataStorer = meta.XattrMeta{}
 	if sidecar == "" {
 		if err := (meta.XattrMeta{}).Test(folder); err != nil {
@@ -49,13 +54,16 @@ func run(arguments []string) error {
 	} else if storer, err = meta.NewSideCar(sidecar); err != nil {
 		return err
 	}
+	if err := afterKill(folder, sidecar); err != nil {
+		return err
+	}
 	files, err := posix.New(folder, storer, options)
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	return embedgw.RunVersityGW(ctx, guarded{files}, config)
+	return embedgw.RunVersityGW(ctx, &guarded{Backend: files}, config)
 }
 
 // parse reads "[flags] posix [--sidecar folder] folder"; the root keys are in the environment, where `ps` shows none.

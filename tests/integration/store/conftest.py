@@ -32,15 +32,12 @@ class Tenants:
     """Tenant A's bucket."""
 
     def state(self) -> dict[str, str]:
-        """All that the store keeps, but for tenant A's bucket: contents, metadata and accounts."""
-        found = {}
-        for folder in (self.store.data, self.store.iam):
-            for path in sorted(folder.rglob("*")):
-                name = str(path.relative_to(folder.parent))
-                # Locks are files of the store's own, empty, one for each key that was ever written.
-                if not name.startswith((f"data/{self.own.bucket}/", "data/.vgwlocks")):
-                    found[name] = fingerprint(path)
-        return found
+        """What tenant A must not change: contents and metadata of the others' buckets, and the accounts."""
+        folders = [self.store.data / self.target.bucket, self.store.data / SHARED, self.store.iam]
+        files = [path for folder in folders for path in (folder, *folder.rglob("*"))]
+        return {str(path): fingerprint(path) for path in files} | {
+            str(path): "" for path in self.store.data.parent.iterdir()
+        }
 
     def new_bucket(self, owner: Caller) -> Target:
         """Another bucket of a tenant, filled."""
@@ -80,3 +77,11 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
         yield Tenants(store, a, b, Caller(store.port), root, target, own)
     finally:
         store.kill()
+
+
+@pytest.fixture
+def nothing_of_others_changes(tenants: Tenants) -> Iterator[None]:
+    """The whole test leaves everything that is not tenant A's as it was."""
+    before = tenants.state()
+    yield
+    assert tenants.state() == before

@@ -82,7 +82,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Operation:
-    """One request; ``{bucket}``, ``{upload}``, ``{etag}`` and ``{caller}`` stand for names of its occasion."""
+    """One request; ``{bucket}``, ``{upload}``, ``{etag}`` and ``{caller}`` stand for names of the target."""
 
     name: str
     method: str
@@ -175,11 +175,15 @@ BUCKETS = [
     Operation("get bucket location", "GET", query="location="),
     Operation("get bucket policy", "GET", query="policy=", owner=404),
     Operation("get bucket policy status", "GET", query="policyStatus=", owner=404),
-    Operation("put bucket policy", "PUT", query="policy=", body=policy("{bucket}", "{caller}", "s3:*"), owner=204),
+    Operation(
+        "put bucket policy", "PUT", query="policy=", body=policy("{bucket}", "{caller}", "s3:*"), owner=204
+    ),
     Operation("delete bucket policy", "DELETE", query="policy=", owner=204),
     Operation("get bucket ACL", "GET", query="acl="),
     Operation("put bucket ACL", "PUT", query="acl=", body=ACL, owner=400),
-    Operation("put canned bucket ACL", "PUT", query="acl=", headers={"x-amz-acl": "public-read-write"}, owner=400),
+    Operation(
+        "put canned bucket ACL", "PUT", query="acl=", headers={"x-amz-acl": "public-read-write"}, owner=400
+    ),
     Operation("get bucket CORS", "GET", query="cors=", owner=404),
     Operation("put bucket CORS", "PUT", query="cors=", body=CORS),
     Operation("delete bucket CORS", "DELETE", query="cors=", owner=204),
@@ -189,7 +193,7 @@ BUCKETS = [
     Operation("get bucket versioning", "GET", query="versioning="),
     Operation("put bucket versioning", "PUT", query="versioning=", body=VERSIONING, owner=501),
     Operation("get object lock", "GET", query="object-lock=", owner=404),
-    Operation("put object lock", "PUT", query="object-lock=", body=LOCK),
+    Operation("put object lock", "PUT", query="object-lock=", body=LOCK, owner=501),
     Operation("get ownership controls", "GET", query="ownershipControls="),
     Operation("put ownership controls", "PUT", query="ownershipControls=", body=OWNERSHIP),
     Operation("delete ownership controls", "DELETE", query="ownershipControls=", owner=204),
@@ -200,7 +204,9 @@ BUCKETS = [
     Operation("put lifecycle", "PUT", query="lifecycle=", body=LIFECYCLE, owner=501),
     Operation("delete lifecycle", "DELETE", query="lifecycle=", owner=501),
     Operation("get notification", "GET", query="notification=", owner=501),
-    Operation("put notification", "PUT", query="notification=", body=b"<NotificationConfiguration/>", owner=501),
+    Operation(
+        "put notification", "PUT", query="notification=", body=b"<NotificationConfiguration/>", owner=501
+    ),
     Operation("get public access block", "GET", query="publicAccessBlock=", owner=501),
     Operation("put public access block", "PUT", query="publicAccessBlock=", body=BLOCK, owner=501),
     Operation("get replication", "GET", query="replication=", owner=501),

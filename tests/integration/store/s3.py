@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 from urllib.parse import SplitResult
 
+import urllib3
 from minio import signer
 from minio.credentials.credentials import Credentials
+from minio.datatypes import PostPolicy
 from minio.time import to_amz_date
 
 from tests.support.store_program import REGION
@@ -58,7 +61,7 @@ class Caller:
         host: str = "",
     ) -> Answer:
         """One request; path and query go out as they stand here, and are signed so."""
-        sent = {"Host": host or f"127.0.0.1:{self.port}", "Content-Length": str(len(body))}
+        sent: dict[str, Any] = {"Host": host or f"127.0.0.1:{self.port}", "Content-Length": str(len(body))}
         sent |= headers or {}
         if self.access:
             now, digest = datetime.now(UTC), sha256(body).hexdigest()
@@ -86,6 +89,15 @@ class Caller:
             expires=int(timedelta(hours=1).total_seconds()),
         )
         return f"{url.path}?{url.query}"
+
+    def post_form(self, bucket: str, key: str, *, says: str | None = None) -> Answer:
+        """A browser's upload; ``says`` is the bucket in the signed policy, if not the one that is asked."""
+        policy = PostPolicy(says or bucket, datetime.now(UTC) + timedelta(hours=1))
+        policy.add_equals_condition("key", key)
+        fields = policy.form_data(Credentials(self.access, self.secret), REGION)
+        body, kind = urllib3.encode_multipart_formdata(fields | {"key": key, "file": ("form", b"posted")})
+        headers = {"Content-Type": kind, "Content-Length": str(len(body))}
+        return send(self.port, "POST", f"/{bucket}", headers | {"Host": f"127.0.0.1:{self.port}"}, body)
 
 
 def send(port: int, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:

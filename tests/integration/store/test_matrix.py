@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-import urllib3
-from minio.credentials.credentials import Credentials
-from minio.datatypes import PostPolicy
 
 from tests.integration.store.conftest import Tenants
 from tests.integration.store.operations import ALL, KEY, Operation
 from tests.integration.store.s3 import Answer, Caller, send
-from tests.support.store_program import REGION
 
 each = pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.name)
 without_headers = pytest.mark.parametrize(
@@ -22,13 +17,7 @@ without_headers = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(autouse=True)
-def nothing_of_others_changes(tenants: Tenants) -> Iterator[None]:
-    """What a test does to a bucket of its own it does before it calls the attack."""
-    before = tenants.state()
-    yield
-    after = {name: value for name, value in tenants.state().items() if name in before}
-    assert after == before
+pytestmark = pytest.mark.usefixtures("nothing_of_others_changes")
 
 
 def refused(answer: Answer, tenants: Tenants) -> None:
@@ -104,25 +93,10 @@ def test_copies_between_tenants_are_refused(tenants: Tenants, kind: str, source:
         refused(answer, tenants)
 
 
-def form(caller: Caller, bucket: str, *, says: str | None = None) -> Answer:
-    """A browser's upload; ``says`` is the bucket in the signed policy."""
-    policy = PostPolicy(says or bucket, datetime.now(UTC) + timedelta(hours=1))
-    policy.add_equals_condition("key", "data/form")
-    fields = policy.form_data(Credentials(caller.access, caller.secret), REGION)
-    fields |= {"key": "data/form", "file": ("form", b"posted")}
-    body, kind = urllib3.encode_multipart_formdata(fields)
-    headers = {
-        "Host": f"127.0.0.1:{caller.port}",
-        "Content-Type": kind,
-        "Content-Length": str(len(body)),
-    }
-    return send(caller.port, "POST", f"/{bucket}", headers, body)
-
-
 def test_a_form_with_another_tenants_keys_is_refused(tenants: Tenants) -> None:
-    assert form(tenants.a, tenants.own.bucket).status == 204
-    refused(form(tenants.a, tenants.target.bucket), tenants)
-    refused(form(tenants.a, tenants.target.bucket, says=tenants.own.bucket), tenants)
+    assert tenants.a.post_form(tenants.own.bucket, "data/form").status == 204
+    refused(tenants.a.post_form(tenants.target.bucket, "data/form"), tenants)
+    refused(tenants.a.post_form(tenants.target.bucket, "data/form", says=tenants.own.bucket), tenants)
 
 
 def test_a_tenant_lists_its_own_buckets_only(tenants: Tenants) -> None:
@@ -135,7 +109,15 @@ def test_a_tenant_lists_its_own_buckets_only(tenants: Tenants) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["modelyard-a", "modelyard-b", "modelyard-a-other", "modelyard.shared", "modelyard-c", "anything", "data"],
+    [
+        "modelyard-a",
+        "modelyard-b",
+        "modelyard-a-other",
+        "modelyard.shared",
+        "modelyard-c",
+        "anything",
+        "data",
+    ],
 )
 @pytest.mark.parametrize("who", ["a", "nobody"])
 def test_no_tenant_creates_a_bucket(tenants: Tenants, who: str, name: str) -> None:
@@ -153,7 +135,7 @@ def test_no_tenant_creates_a_bucket(tenants: Tenants, who: str, name: str) -> No
     ids=["another region", "no region", "another service", "another secret", "another account"],
 )
 def test_what_is_signed_otherwise_is_refused_even_to_the_owner(
-    tenants: Tenants, operation: str, signer: dict[str, str]
+    tenants: Tenants, operation: str, signer: dict[str, Any]
 ) -> None:
     found = next(one for one in ALL if one.name == operation)
     answer = found.send(replace(tenants.b, **signer), tenants.target)
@@ -194,7 +176,10 @@ def test_a_bucket_in_the_host_is_none(tenants: Tenants, host: str, method: str) 
 ADMIN = [
     ("list-users", b""),
     ("list-buckets", b""),
-    ("create-user", b"<Account><Access>evil</Access><Secret>evil-secret</Secret><Role>admin</Role></Account>"),
+    (
+        "create-user",
+        b"<Account><Access>evil</Access><Secret>evil-secret</Secret><Role>admin</Role></Account>",
+    ),
     ("update-user?access={a}", b"<MutableProps><Role>admin</Role></MutableProps>"),
     ("update-user?access={b}", b"<MutableProps><Secret>evil-secret</Secret></MutableProps>"),
     ("delete-user?access={b}", b""),
