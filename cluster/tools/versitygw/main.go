@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -54,7 +55,7 @@ func run(arguments []string) error {
 	} else if storer, err = meta.NewSideCar(sidecar); err != nil {
 		return err
 	}
-	if err := afterKill(folder, sidecar); err != nil {
+	if err := errors.Join(afterKill(folder, sidecar), accountsAfterKill(config.IAMDir)); err != nil {
 		return err
 	}
 	files, err := posix.New(folder, storer, options)
