@@ -171,19 +171,26 @@ def test_a_store_that_is_stopped_has_everything_when_it_is_back(store: StoreProg
     writers.check()
 
 
+@pytest.mark.parametrize(
+    "made", [False, True], ids=["before the object is there", "while its parts are removed"]
+)
 def test_the_upload_of_a_store_that_is_killed_while_completing_is_completed_when_asked_again(
-    store: StoreProgram,
+    store: StoreProgram, made: bool
 ) -> None:
     caller = tenant(store, "a")
     begun = caller.send("POST", f"/{BUCKET}/key", "uploads=").body.decode()
     upload = re.findall(r"<UploadId>(.*?)<", begun)[0]
     part = caller.send("PUT", f"/{BUCKET}/key", f"partNumber=1&uploadId={upload}", body=b"part")
+    complete = COMPLETE.replace(b"{etag}", part.headers["ETag"].encode())
+    folders = list(store.data.parent.rglob(upload))
+    if made:
+        assert caller.send("POST", f"/{BUCKET}/key", f"uploadId={upload}", body=complete).status == 200
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
     store.kill()
-    # What a store leaves that is killed while it puts the parts together.
-    for folder in store.data.parent.rglob(upload):
+    for folder in folders:
         folder.rename(folder.with_name(f"{upload}.1819d1a8700e59901a48215b8577ac07-1.inprogress"))
     store.start()
-    complete = COMPLETE.replace(b"{etag}", part.headers["ETag"].encode())
     assert caller.send("POST", f"/{BUCKET}/key", f"uploadId={upload}", body=complete).status == 200
     assert caller.send("GET", f"/{BUCKET}/key").body == b"part"
 

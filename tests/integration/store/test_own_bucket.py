@@ -46,7 +46,7 @@ def test_a_policy_reaches_no_bucket_but_its_own(tenants: Tenants, own: Target) -
     assert tenants.a.send("GET", f"/{tenants.target.bucket}/{KEY}").status == 403
 
 
-def test_a_policy_tells_nothing_about_accounts_whose_names_cannot_be_guessed(
+def test_a_policy_shows_nothing_of_accounts_whose_names_cannot_be_guessed(
     tenants: Tenants, own: Target
 ) -> None:
     assert publish(tenants, own, "b.00000000", "s3:GetObject") == 400
