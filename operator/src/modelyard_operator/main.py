@@ -107,7 +107,7 @@ class Operator:
             self.cache,
             namespace=self.namespace,
             kinds=[resources.TRAINING_JOB],
-            watched=settings.watch_namespace,
+            watched=settings.watch_namespaces,
             crowded=lambda: self.queue.depth >= CROWD,
         )
         references = References(self.store, self.client)
@@ -132,7 +132,7 @@ class Operator:
             access,
             self.client,
             self.cache,
-            namespace=settings.watch_namespace,
+            namespaces=settings.watch_namespaces,
             on_kserve=self.keeper.set_kserve,
             on_kserve_missing=self._kserve_missing,
         )
