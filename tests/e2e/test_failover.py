@@ -39,7 +39,7 @@ def test_never_two_write_under_a_burst(
 ) -> None:
     settings = {
         "MODELYARD_NAMESPACE": alone.name,
-        "MODELYARD_WATCH_NAMESPACE": alone.name,
+        "MODELYARD_WATCH_NAMESPACES": alone.name,
         "MODELYARD_STORE_SECRET_GENERATE": "true",
         "MODELYARD_STORE_BUCKET_CREATE": "false",
         "MODELYARD_STORE_ENDPOINT": "http://127.0.0.1:9",

@@ -109,7 +109,6 @@ class Replica:
             self.cache,
             namespace=LEASE[0],
             kinds=[resources.TRAINING_JOB],
-            watched=None,
             crowded=lambda: self.crowded,
             token=self._page,
         )

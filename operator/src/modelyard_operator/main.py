@@ -106,7 +106,7 @@ class Operator:
             self.cache,
             namespace=self.namespace,
             kinds=[resources.TRAINING_JOB],
-            watched=settings.watch_namespace,
+            watched=settings.watch_namespaces,
             crowded=lambda: self.queue.depth >= CROWD,
         )
         references = References(self.store, self.client)
@@ -131,7 +131,7 @@ class Operator:
             access,
             self.client,
             self.cache,
-            namespace=settings.watch_namespace,
+            namespaces=settings.watch_namespaces,
             on_kserve=self.keeper.set_kserve,
             on_kserve_missing=self._kserve_missing,
         )
@@ -271,7 +271,8 @@ class Operator:
 
     def _uses(self, namespace: str) -> bool:
         """Whether a namespace has objects of ours, as far as this operator can see."""
-        return self.settings.watch_namespace not in (None, namespace) or self.cache.uses(namespace)
+        watched = self.settings.watch_namespaces
+        return bool(watched and namespace not in watched) or self.cache.uses(namespace)
 
     def _busy(self) -> bool:
         """Whether there is, or was a moment ago, much work."""

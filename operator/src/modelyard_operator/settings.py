@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+_NAMESPACE = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -23,8 +25,8 @@ class Settings(BaseSettings):
     pod_name: str | None = None
     """The operator's pod name (downward API), its identity in the lease: a container that restarts in the
     same pod takes its lease back at once. Default: host name and process id."""
-    watch_namespace: str | None = None
-    """Only objects of this namespace; default: all namespaces."""
+    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
+    """Only objects of these namespaces, by their names with commas between; default: all namespaces."""
     workers: Annotated[int, Field(ge=1, le=256)] = 64
     """Reconciles at the same time."""
 
@@ -91,10 +93,23 @@ class Settings(BaseSettings):
             raise ValueError('must be a URL such as "http://host:port"')
         return value.rstrip("/")
 
-    @field_validator("namespace", "pod_name", "watch_namespace", "store_ca_file", mode="before")
+    @field_validator("namespace", "pod_name", "store_ca_file", mode="before")
     @classmethod
     def _empty_is_absent(cls, value: str | None) -> str | None:
         return value or None
+
+    @field_validator("watch_namespaces", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        return value.replace(",", " ").split() if isinstance(value, str) else value
+
+    @field_validator("watch_namespaces")
+    @classmethod
+    def _namespaces(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not _NAMESPACE.fullmatch(name):
+                raise ValueError(f"{name!r} is not the name of a namespace: give names with commas between")
+        return tuple(dict.fromkeys(value))
 
     @cached_property
     def identity(self) -> str:

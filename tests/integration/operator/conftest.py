@@ -85,7 +85,7 @@ def start(api_server: ApiServer, namespace: str) -> Start:
         access = credentials.from_kubeconfig([api_server.kubeconfig])
         chosen: dict[str, Any] = {
             "namespace": namespace,
-            "watch_namespace": namespace,
+            "watch_namespaces": (namespace,),
             "bind_address": "127.0.0.1",
             "health_port": 0,
             "report_port": 0,

@@ -36,7 +36,7 @@ class Replica:
             "HOME": str(folder),
             "KUBECONFIG": str(server.kubeconfig),
             "MODELYARD_NAMESPACE": namespace,
-            "MODELYARD_WATCH_NAMESPACE": namespace,
+            "MODELYARD_WATCH_NAMESPACES": namespace,
             "MODELYARD_POD_NAME": name,
             "MODELYARD_BIND_ADDRESS": "127.0.0.1",
             "MODELYARD_HEALTH_PORT": "0",

@@ -20,7 +20,7 @@ def test_never_two_write_under_a_burst(
     """The jobs wait for a Dataset: this API server takes no pods that want a token."""
     settings = {
         "MODELYARD_NAMESPACE": namespace,
-        "MODELYARD_WATCH_NAMESPACE": namespace,
+        "MODELYARD_WATCH_NAMESPACES": namespace,
         "MODELYARD_STORE_ENDPOINT": "http://127.0.0.1:9",
     }
     with replicas.running(api_server.kubeconfig, tmp_path, **settings) as found:

@@ -18,6 +18,8 @@ from tests.integration.operator.conftest import Start, becomes, job, requests, t
 from tests.support.apiserver import ApiServer
 from tests.support.eventually import eventually
 
+KINDS = (*resources.OWN, *resources.CHILDREN)
+
 
 def pod(observed: Observed, name: str) -> Manifest:
     container = {
@@ -150,11 +152,10 @@ async def test_each_child_comes_back_and_each_edit_is_undone(
 
         async def repaired() -> bool:
             try:
-                return (
-                    (await client.get(server))["spec"]["replicas"] == 1
-                    and (await client.get(service))["spec"]["selector"]["modelyard.dev/name"] == "j"
-                    and (await client.get(deleted))["metadata"]["uid"] != old
-                )
+                found = [await client.get(ref) for ref in (server, service, deleted)]
+                replicas, selector = found[0]["spec"]["replicas"], found[1]["spec"]["selector"]
+                renewed = bool(found[2]["metadata"]["uid"] != old)
+                return renewed and replicas == 1 and selector["modelyard.dev/name"] == "j"
             except NotFoundError:
                 return False
 
@@ -349,7 +350,28 @@ async def test_probes_and_metrics_answer(namespace: str, start: Start) -> None:
                 assert response.status == 200
                 text = await response.text()
         assert "modelyard_leader 1.0" in text
-        assert 'modelyard_watch_age_seconds{resource="modelyard trainingjobs"}' in text
+        assert f'modelyard_watch_age_seconds{{resource="modelyard trainingjobs in {namespace}"}}' in text
+        assert f'modelyard_watch_age_seconds{{resource="replicasets in {namespace}"}}' in text
+
+
+async def test_an_operator_of_two_namespaces_knows_nothing_of_a_third(
+    client: Client, api_server: ApiServer, namespace: str, start: Start
+) -> None:
+    other, third = f"{namespace}-b", f"{namespace}-c"
+    for name in (other, third):
+        api_server.kubectl("create", "namespace", name)
+    async with start(tiny(children), watch_namespaces=(namespace, other)) as operator:
+        for name in (namespace, other, third):
+            await client.create(job(name))
+        for name in (namespace, other):
+            await settled(client, name, "Running")
+        # Each namespace is listed by itself; the list of one takes nothing of another out of the cache.
+        await operator.watches.own._census()
+        known = {ref.namespace for kind in KINDS for ref in operator.store.refs(kind.api_version, kind.kind)}
+        assert known == {namespace, other}
+        assert await phase(client, third) is None
+        assert f"pods in {other}" in operator.watches.states()
+        assert f"modelyard trainingjobs in {other}" in operator.watches.ages()
 
 
 async def test_a_pods_own_token_lets_it_report_and_the_report_shows(
@@ -402,6 +424,7 @@ async def test_kserve_comes_and_goes_while_the_operator_runs(namespace: str, sta
         # Its definition is not there, so its list never completes, and plans do not hear of it.
         await asyncio.sleep(0.2)
         assert operator.keeper.current.kserve is False
-        assert resources.INFERENCE_SERVICE.plural in operator.watches.states()
+        name = f"{resources.INFERENCE_SERVICE.plural} in {namespace}"
+        assert name in operator.watches.states()
         operator.watches.kserve(False)
-        assert resources.INFERENCE_SERVICE.plural not in operator.watches.states()
+        assert name not in operator.watches.states()

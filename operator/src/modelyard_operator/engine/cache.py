@@ -48,8 +48,8 @@ class Cache:
     def own_sink(self, kind: str) -> OwnSink:
         return OwnSink(self, kind)
 
-    def child_sink(self, api_version: str, kind: str) -> ChildSink:
-        return ChildSink(self, api_version, kind)
+    def child_sink(self, api_version: str, kind: str, namespace: str | None = None) -> ChildSink:
+        return ChildSink(self, api_version, kind, namespace)
 
     def wrote(self, manifest: Manifest) -> bool:
         """Keep the API server's answer to an own write. No key becomes due: the writer knows."""
@@ -160,8 +160,10 @@ class ChildSink:
     A child may come before what lies between it and the object: then whatever comes last makes it due.
     """
 
-    def __init__(self, cache: Cache, api_version: str, kind: str) -> None:
+    def __init__(self, cache: Cache, api_version: str, kind: str, namespace: str | None) -> None:
+        """``namespace`` is the one that is watched; None: all."""
         self._cache, self._api_version, self._kind = cache, api_version, kind
+        self._namespace = namespace
 
     def seen(self, manifest: Manifest) -> None:
         manifest.setdefault("apiVersion", self._api_version)
@@ -180,7 +182,7 @@ class ChildSink:
 
     def listed(self, names: set[tuple[str, str]], resource_version: str) -> None:
         store = self._cache.store
-        for ref in store.absent_from(self._api_version, self._kind, names, resource_version):
+        for ref in store.absent_from(self._api_version, self._kind, names, resource_version, self._namespace):
             manifest = store.get(ref)
             store.remove(ref, version=number(resource_version))
             if manifest is not None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -77,14 +77,16 @@ class Journal:
         *,
         namespace: str,
         kinds: Iterable[Resource],
-        watched: str | None,
+        watched: Sequence[str] = (),
         crowded: Callable[[], bool],
         token: Callable[[], str] = lambda: secrets.token_hex(5),
     ) -> None:
-        """``kinds`` whose statuses are recorded, in ``watched`` or all namespaces, in a ConfigMap in
+        """``kinds`` whose statuses are recorded, of the ``watched`` namespaces or all, in a ConfigMap in
         ``namespace``; ``crowded`` says whether that pays just now."""
         self._client, self._cache, self._namespace = client, cache, namespace
-        self._kinds, self._watched, self._crowded, self._token = tuple(kinds), watched, crowded, token
+        self._kinds, self._crowded, self._token = tuple(kinds), crowded, token
+        # Versions are the same everywhere: any namespace that may be listed tells the newest.
+        self._watched = watched[0] if watched else None
         self.is_open = False
         self._terms = 0
         self._tidy_after = 0.0

@@ -56,19 +56,21 @@ class OwnKinds:
         kinds: Sequence[Resource],
         sinks: Mapping[str, OwnSink],
         *,
-        namespace: str | None = None,
+        namespaces: Sequence[str] = (),
     ) -> None:
+        """``namespaces`` are watched one by one; none: the whole cluster."""
         self.started = asyncio.Event()
         self.synced = asyncio.Event()
         self._access, self._client, self._kinds, self._sinks = access, client, kinds, sinks
-        self._namespace = namespace
-        self._active = {kind.plural: time.monotonic() for kind in kinds}
+        self._scopes: Sequence[str | None] = namespaces or (None,)
+        now = time.monotonic()
+        self._active = {_name(kind.plural, scope): now for kind in kinds for scope in self._scopes}
         self._census_now = asyncio.Event()
         self._missing: set[tuple[str, str, str]] | None = None
 
     @property
     def last_activity(self) -> dict[str, float]:
-        """Plural -> when its watch last gave a sign of life (monotonic)."""
+        """What is watched -> when its watch last gave a sign of life (monotonic)."""
         return dict(self._active)
 
     async def run(self) -> None:
@@ -78,9 +80,8 @@ class OwnKinds:
             RuntimeError: kopf has ended by itself.
         """
         await self._defined()
-        scope: dict[str, Any] = (
-            {"namespaces": [self._namespace]} if self._namespace is not None else {"clusterwide": True}
-        )
+        named = [scope for scope in self._scopes if scope is not None]
+        scope: dict[str, Any] = {"namespaces": named} if named else {"clusterwide": True}
         # Not kopf.operator(): when that ends it cancels every task of the event loop that is younger than
         # itself, ours included.
         tasks = list(
@@ -156,7 +157,7 @@ class OwnKinds:
             found: Manifest = dict(event["object"])
             found.setdefault("apiVersion", kind.api_version)
             found.setdefault("kind", kind.kind)
-            self._active[kind.plural] = time.monotonic()
+            self._alive(kind.plural, found["metadata"].get("namespace"))
             metrics.WATCH_EVENTS.labels(kind.plural, event["type"] or "LISTED").inc()
             meta = found["metadata"]
             if event["type"] == "DELETED":
@@ -173,15 +174,20 @@ class OwnKinds:
         """kopf's requests are signs of life too: it reconnects a silent watch by itself."""
 
         async def ended(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
-            plural = params.url.path.rsplit("/", 1)[-1]
+            above, scope, plural = ["", "", *params.url.path.split("/")][-3:]
             verb = "watch" if "watch" in params.url.query else "list"
             metrics.API_REQUESTS.labels(verb, plural, str(params.response.status)).inc()
-            if plural in self._active and params.response.status < 400:
-                self._active[plural] = time.monotonic()
+            if params.response.status < 400:
+                self._alive(plural, scope if above == "namespaces" else None)
 
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(ended)
         return trace
+
+    def _alive(self, plural: str, namespace: str | None) -> None:
+        for name in (plural, _name(plural, namespace)):
+            if name in self._active:
+                self._active[name] = time.monotonic()
 
     async def _censuses(self) -> None:
         while True:
@@ -207,11 +213,11 @@ class OwnKinds:
         for kind in self._kinds:
             names = found.setdefault(kind.kind, set())
             version = ""
-            async for page in self._client.pages(
-                kind, namespace=self._namespace, limit=500, metadata_only=True
-            ):
-                version = page.resource_version
-                names |= {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in page.items}
+            for scope in self._scopes:
+                async for page in self._client.pages(kind, namespace=scope, limit=500, metadata_only=True):
+                    # The first list's: what is newer than that may have come after its own namespace's.
+                    version = version or page.resource_version
+                    names |= {(i["metadata"]["namespace"], i["metadata"]["name"]) for i in page.items}
             self._sinks[kind.kind].listed(names, version)
         if self.synced.is_set():
             return
@@ -232,3 +238,7 @@ class OwnKinds:
         if not self._missing:
             self._missing = None
             self.synced.set()
+
+
+def _name(plural: str, namespace: str | None) -> str:
+    return plural if namespace is None else f"{plural} in {namespace}"

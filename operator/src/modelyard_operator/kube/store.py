@@ -102,15 +102,26 @@ class Store:
         return True
 
     def absent_from(
-        self, api_version: str, kind: str, names: set[tuple[str, str]], resource_version: str
+        self,
+        api_version: str,
+        kind: str,
+        names: set[tuple[str, str]],
+        resource_version: str,
+        within: str | None = None,
     ) -> list[Ref]:
-        """Cached objects that a list at ``resource_version`` did not have, and that are not newer than it."""
+        """Cached objects that a list at ``resource_version`` did not have, and that are not newer than it.
+
+        Args:
+            within: the namespace that was listed; None: all.
+        """
         version = number(resource_version)
         found = self._kinds.get((api_version, kind), {})
         return [
             Ref(api_version, kind, namespace, name, entry.uid)
             for (namespace, name), entry in found.items()
-            if (namespace, name) not in names and (version < 0 or entry.version <= version)
+            if within in {None, namespace}
+            and (namespace, name) not in names
+            and (version < 0 or entry.version <= version)
         ]
 
     def entry(self, ref: Ref) -> Entry | None:

@@ -70,6 +70,11 @@ class Reflector:
         self._failures = 0
         self._version: str | None = None
 
+    @property
+    def name(self) -> str:
+        """What it watches, in words."""
+        return self.resource.plural + (f" in {self._namespace}" if self._namespace is not None else "")
+
     async def run(self) -> None:
         """List and watch for ever."""
         while True:
@@ -85,7 +90,7 @@ class Reflector:
                 level = (
                     logging.ERROR if isinstance(error, ForbiddenError | NotFoundError) else logging.WARNING
                 )
-                log.log(level, "watch of %s: %s", self.resource.plural, error)
+                log.log(level, "watch of %s: %s", self.name, error)
                 if isinstance(error, NotFoundError):
                     self._on_missing()
                 await self._pause()
@@ -93,7 +98,7 @@ class Reflector:
                     self._version = None
             except Exception:
                 # A bug in a sink, or a line that is no JSON, must not stop the watch for good.
-                log.exception("watch of %s failed; it begins anew", self.resource.plural)
+                log.exception("watch of %s failed; it begins anew", self.name)
                 self._version = None
                 await self._pause()
             else:

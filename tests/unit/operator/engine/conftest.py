@@ -63,7 +63,6 @@ class Bench:
             self.cache,
             namespace=PLATFORM.namespace,
             kinds=[resources.TRAINING_JOB],
-            watched=None,
             crowded=lambda: self.crowded,
         )
         self.performer = Performer(self.api, self.cache, recorder, self.purger, self.journal, self.uploads)

@@ -93,6 +93,16 @@ def test_a_child_that_is_given_to_somebody_else_makes_its_former_owner_due() -> 
     assert desk.cache.store.children(Ref.of(OURS)) == []
 
 
+def test_a_list_of_one_namespace_says_nothing_of_another() -> None:
+    desk = Desk()
+    other = child("v1", "Service", "d-server", OURS, namespace="za")
+    for manifest in (OURS, child("v1", "Service", "d-server", OURS), other):
+        desk.sees(manifest)
+    desk.cache.child_sink("v1", "Service", "zb").listed(set(), "9")
+    assert desk.cache.store.get(Ref("v1", "Service", "zb", "d-server")) is None
+    assert desk.cache.store.get(Ref.of(other)) is not None
+
+
 @pytest.mark.parametrize(
     "forged",
     [
