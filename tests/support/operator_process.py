@@ -13,7 +13,6 @@ from tests.support.apiserver import ApiServer
 from tests.support.waiting import eventually
 
 NAMESPACE = "modelyard-system"
-STORE_SECRET = "modelyard-object-store"
 STOP_SECONDS = 15.0
 
 
@@ -21,16 +20,12 @@ STOP_SECONDS = 15.0
 def running(server: ApiServer, **settings: str) -> Iterator[Path]:
     """The operator until the block ends; gives its log. ``settings`` are environment variables."""
     server.kubectl("create", "namespace", NAMESPACE)
-    keys = ("--from-literal=AWS_ACCESS_KEY_ID=key", "--from-literal=AWS_SECRET_ACCESS_KEY=secret")
-    server.kubectl("create", "secret", "generic", STORE_SECRET, "-n", NAMESPACE, *keys)
     environment = {
         "PATH": os.defpath,
         "HOME": str(server.folder),
         "KUBECONFIG": str(server.kubeconfig),
         "MODELYARD_NAMESPACE": NAMESPACE,
-        "MODELYARD_STORE_SECRET": STORE_SECRET,
-        "MODELYARD_STORE_ENDPOINT": "http://minio.test:9000",
-        "MODELYARD_STORE_BUCKET_CREATE": "false",
+        "MODELYARD_STORE_ENDPOINT": "http://store.test:9000",
         "MODELYARD_BIND_ADDRESS": "127.0.0.1",
         "MODELYARD_HEALTH_PORT": "0",
         "MODELYARD_REPORT_PORT": "0",

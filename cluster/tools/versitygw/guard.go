@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path"
 	"regexp"
 	"strings"
@@ -101,6 +102,22 @@ func (g *guarded) CompleteMultipartUpload(
 	})
 	if missing != nil && !g.made(ctx, input) {
 		return none, "", missing
+	}
+	result, version, err := g.Backend.CompleteMultipartUpload(ctx, input)
+	if errors.Is(err, s3err.GetAPIError(s3err.ErrInvalidPart)) && g.made(ctx, input) {
+		// The store was killed while it removed the parts of a complete object.
+		return g.complete(ctx, input)
+	}
+	return result, version, err
+}
+
+// complete removes what is left of an upload that made its object.
+func (g *guarded) complete(
+	ctx context.Context, input *s3.CompleteMultipartUploadInput,
+) (s3response.CompleteMultipartUploadResult, string, error) {
+	left := s3.AbortMultipartUploadInput{Bucket: input.Bucket, Key: input.Key, UploadId: input.UploadId}
+	if err := g.Backend.AbortMultipartUpload(ctx, &left); err != nil {
+		return s3response.CompleteMultipartUploadResult{}, "", err
 	}
 	return g.Backend.CompleteMultipartUpload(ctx, input)
 }

@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/versity/versitygw/backend/meta"
@@ -36,6 +38,10 @@ func main() {
 }
 
 func run(arguments []string) error {
+	if len(arguments) == 1 && arguments[0] == "--version" {
+		fmt.Println(version())
+		return nil
+	}
 	config, sidecar, folder, err := parse(arguments)
 	if err != nil {
 		return err
@@ -54,7 +60,7 @@ func run(arguments []string) error {
 	} else if storer, err = meta.NewSideCar(sidecar); err != nil {
 		return err
 	}
-	if err := afterKill(folder, sidecar); err != nil {
+	if err := errors.Join(afterKill(folder, sidecar), accountsAfterKill(config.IAMDir)); err != nil {
 		return err
 	}
 	files, err := posix.New(folder, storer, options)
@@ -64,6 +70,18 @@ func run(arguments []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	return embedgw.RunVersityGW(ctx, &guarded{Backend: files}, config)
+}
+
+// version is that of VersityGW, which this program is built around.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range info.Deps {
+			if module.Path == "github.com/versity/versitygw" {
+				return "VersityGW " + module.Version
+			}
+		}
+	}
+	return "VersityGW"
 }
 
 // parse reads "[flags] posix [--sidecar folder] folder"; the root keys are in the environment, where `ps` shows none.

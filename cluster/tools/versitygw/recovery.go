@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,6 +30,32 @@ func afterKill(folder, sidecar string) error {
 		}
 	}
 	return nil
+}
+
+// accountsAfterKill makes the file of accounts one that can be read: VersityGW writes it whole, but not to the
+// disk, and its first one not whole. Without accounts the operator makes them again.
+func accountsAfterKill(folder string) error {
+	temporary, err := filepath.Glob(filepath.Join(folder, "users.json[0-9]*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range temporary {
+		report(os.Remove(path))
+	}
+	users := filepath.Join(folder, "users.json")
+	if _, err := os.Stat(users); err != nil || isJSON(users) {
+		return nil
+	}
+	fmt.Fprintln(os.Stderr, "versitygw: users.json cannot be read; taking what was there before the last change")
+	if isJSON(users + ".backup") {
+		return os.Rename(users+".backup", users)
+	}
+	return os.Rename(users, users+".broken")
+}
+
+func isJSON(path string) bool {
+	data, err := os.ReadFile(path)
+	return err == nil && json.Valid(data)
 }
 
 // putBack names folders like "<id>.<etag>.inprogress" "<id>" again.

@@ -49,7 +49,6 @@ from modelyard_operator.reconcile import dataset, deployment, training_job
 from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reports.board import Board
 from modelyard_operator.reports.receiver import Receiver
-from modelyard_operator.reports.tokens import Tokens
 from modelyard_operator.settings import Settings
 
 log = logging.getLogger("modelyard_operator")
@@ -96,7 +95,7 @@ class Operator:
             on_change=self._everything,
             on_keys=self._new_keys,
         )
-        storage = choice.provider(settings, writer, lambda: self.keeper.credentials)
+        storage = choice.provider(settings, writer, lambda: self.keeper.credentials, self._uses)
         self.tenants = Tenants(storage, lambda: self.elector.leading, self._storage_changed)
         self.uploads = Uploads(self.tenants.bucket, self._notify)
         self.purger = Purger(self.tenants.bucket, self._notify)
@@ -270,6 +269,10 @@ class Operator:
         if not self.cache.uses(key.namespace):
             self.tenants.forget(key.namespace)
 
+    def _uses(self, namespace: str) -> bool:
+        """Whether a namespace has objects of ours, as far as this operator can see."""
+        return self.settings.watch_namespace not in (None, namespace) or self.cache.uses(namespace)
+
     def _busy(self) -> bool:
         """Whether there is, or was a moment ago, much work."""
         now = asyncio.get_running_loop().time()
@@ -288,7 +291,7 @@ class Operator:
             self.queue.hasten(key, delay)
 
     async def _serve(self) -> None:
-        receiver = Receiver(self.board, Tokens(self.client), self.store, lambda: self.elector.leading)
+        receiver = Receiver(self.board, self.client, self.store, lambda: self.elector.leading)
         observed = health.application(
             live=[
                 self._lag.check,

@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     store_tenancy: Literal["Namespace", "Shared"] = "Namespace"
     """With a store of one's own. Namespace: somebody supplies a Secret modelyard-store in each namespace.
     Shared: all namespaces get the same keys and bucket."""
-    store_bucket_prefix: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]*$", max_length=30)] = "modelyard"
+    store_bucket_prefix: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]*$", max_length=32)] = "modelyard"
     """Beginning of the names of the buckets that the operator makes."""
     store_bucket: Annotated[str, Field(min_length=3, max_length=63)] = "modelyard"
     """With tenancy Shared: the bucket."""

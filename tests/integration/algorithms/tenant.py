@@ -22,13 +22,13 @@ class Tenant:
         self.secrets = [secrets.token_hex(20)]
         """All that were ever valid; the last one is."""
         self.mounted = MountedSecret(stores / "platform")
-        server.add_account(self.access, self.secrets[-1], bucket)
+        server.add_tenant(self.access, self.secrets[-1], bucket)
         self.mount()
 
     def rotate(self) -> None:
         """Another secret from now on; the pods still have the one before."""
         self.secrets.append(secrets.token_hex(20))
-        self.server.change_secret(self.access, self.secrets[-1])
+        self.server.admin.set_secret(self.access, self.secrets[-1])
 
     def mount(self) -> None:
         """The pods have the valid keys."""

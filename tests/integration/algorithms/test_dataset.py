@@ -8,8 +8,10 @@ import pytest
 from modelyard_algorithms.contract import environment, report
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.contract.task import Store
+from tests.integration.algorithms.tenant import Tenant
 from tests.integration.algorithms.workload import Machine
 from tests.support import pictures
+from tests.support.mounted_secret import MountedSecret
 
 
 def test_a_source_is_validated_and_its_result_told(machine: Machine, digits: DatasetSummary) -> None:
@@ -102,18 +104,27 @@ def test_a_bucket_that_does_not_exist_is_told(machine: Machine) -> None:
     assert "bucket 'nowhere' does not exist" in pod.outcome.message
 
 
-@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
-def test_wrong_credentials_are_told_and_not_shown(machine: Machine, tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "stores" / "platform"
-    folder.mkdir(parents=True)
-    for file in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        (folder / file).write_text("wrong-and-secret" if file == name else "test-access")
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("AWS_ACCESS_KEY_ID", "it does not know the access key"),
+        ("AWS_SECRET_ACCESS_KEY", "the secret key is not that of the access key"),
+    ],
+)
+def test_wrong_credentials_are_named_and_not_shown(
+    machine: Machine, tenant: Tenant, tmp_path: Path, wrong: str, words: str
+) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": tenant.access, "AWS_SECRET_ACCESS_KEY": tenant.secrets[-1]}
+    mounted = MountedSecret(tmp_path / "stores" / "platform")
+    mounted.write(*{**keys, wrong: "wrong-and-secret"}.values())
     task = machine.dataset("digits/")
     pod = machine.start("dataset", task, MODELYARD_STORES_DIR=str(tmp_path / "stores"))
     assert pod.wait() == environment.EXIT_INVALID
     assert pod.outcome.reason == report.STORE_ACCESS_DENIED
-    assert "check the access key" in pod.outcome.message
-    assert "wrong-and-secret" not in pod.log + pod.outcome.to_json()
+    assert words in pod.outcome.message
+    assert "check the access key and secret key in the credentials Secret" in pod.outcome.message
+    shown = pod.log + pod.outcome.to_json()
+    assert not any(secret in shown for secret in ("wrong-and-secret", *tenant.secrets))
 
 
 def test_a_store_that_does_not_answer_is_waited_for_and_then_told(machine: Machine) -> None:

@@ -118,7 +118,7 @@ def test_an_account_that_is_not_there_yet_is_waited_for(store_server: StoreServe
     late = Tenant(store_server, "late", tmp_path / "stores")
     late.mounted.write("not.yet", late.secrets[-1])
     making = threading.Timer(
-        0.5, store_server.add_account, ("not.yet", late.secrets[-1], "bucket-of-the-late")
+        0.5, store_server.add_tenant, ("not.yet", late.secrets[-1], "bucket-of-the-late")
     )
     making.start()
     assert list(late.client().objects("bucket-of-the-late", "")) == []

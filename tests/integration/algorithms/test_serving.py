@@ -11,10 +11,11 @@ import pytest
 from modelyard_algorithms.contract import environment, report
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.contract.task import Reporting, ServingTask
-from tests.integration.algorithms.store_server import StoreServer, free_port
+from tests.integration.algorithms.store_server import StoreServer
 from tests.integration.algorithms.workload import Machine, Pod, eventually, location, succeed
 from tests.support import pictures
 from tests.support.listener import Listener
+from tests.support.store_program import free_port
 
 TOKEN = "serving-token"
 HEADERS = {"token": TOKEN}

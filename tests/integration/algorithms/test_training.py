@@ -30,12 +30,12 @@ def _step(key: str) -> int:
     return int(key.split("/")[-2].split("-")[1])
 
 
-def _at_rest(look: Callable[[], list[str]]) -> list[str]:
-    """What two looks in a row find: a request of a process that was killed may be on its way yet."""
-    found = look()
+def _at_rest(observe: Callable[[], list[str]]) -> list[str]:
+    """What two readings in a row find: a request of a process that was killed may be on its way yet."""
+    found = observe()
     while True:
         time.sleep(0.5)
-        before, found = found, look()
+        before, found = found, observe()
         if found == before:
             return found
 
@@ -136,7 +136,7 @@ def test_the_others_say_that_a_peer_was_lost(machine: Machine, digits: DatasetSu
         ({"gpus_per_worker": 8}, report.GPU_MISSING),
     ],
 )
-def test_what_cannot_be_mended_by_another_try_ends_with_its_own_code(
+def test_what_another_try_cannot_fix_ends_with_its_own_code(
     machine: Machine, digits: DatasetSummary, change: dict[str, object], reason: str
 ) -> None:
     [pod] = machine.train(machine.training("refused", digits, workers=1).model_copy(update=change))
@@ -163,7 +163,7 @@ def test_training_waits_while_the_object_store_is_away(machine: Machine, digits:
     task = machine.training("patient", digits, hyperparameters=LONG, checkpoint_interval_seconds=0)
     pods = machine.train(task)
     eventually(lambda: len(_checkpoints(machine.store, "patient")) > 0)
-    machine.store.stop()
+    machine.store.kill()
     try:
         eventually(lambda: "object store unreachable, retrying" in pods[0].log)
         with pytest.raises(Exception, match="timed out"):

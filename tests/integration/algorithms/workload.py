@@ -25,7 +25,8 @@ from modelyard_algorithms.contract.task import (
     Store,
     TrainingTask,
 )
-from tests.integration.algorithms.store_server import BUCKET, StoreServer, free_port
+from tests.integration.algorithms.store_server import BUCKET, StoreServer
+from tests.support.store_program import free_port
 
 TIMEOUT = 180.0
 

@@ -89,7 +89,6 @@ def start(api_server: ApiServer, namespace: str) -> Start:
             "bind_address": "127.0.0.1",
             "health_port": 0,
             "report_port": 0,
-            "store_secret_generate": True,
             "store_endpoint": "http://127.0.0.1:9",
         }
         operator = Operator(Settings(**(chosen | settings)), access, controllers)

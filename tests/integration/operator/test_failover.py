@@ -42,7 +42,6 @@ class Replica:
             "MODELYARD_HEALTH_PORT": "0",
             "MODELYARD_REPORT_PORT": "0",
             "MODELYARD_LOG_FORMAT": "text",
-            "MODELYARD_STORE_SECRET_GENERATE": "true",
             "MODELYARD_STORE_ENDPOINT": "http://127.0.0.1:9",
         }
         with self.log.open("wb") as output:

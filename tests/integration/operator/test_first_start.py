@@ -25,7 +25,6 @@ async def test_it_waits_for_its_definitions_and_then_works(tmp_path: Path) -> No
             bind_address="127.0.0.1",
             health_port=0,
             report_port=0,
-            store_secret_generate=True,
             store_endpoint="http://127.0.0.1:9",
         )
         access = credentials.from_kubeconfig([server.kubeconfig])

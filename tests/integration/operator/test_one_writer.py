@@ -21,8 +21,6 @@ def test_never_two_write_under_a_burst(
     settings = {
         "MODELYARD_NAMESPACE": namespace,
         "MODELYARD_WATCH_NAMESPACES": namespace,
-        "MODELYARD_STORE_SECRET_GENERATE": "true",
-        "MODELYARD_STORE_BUCKET_CREATE": "false",
         "MODELYARD_STORE_ENDPOINT": "http://127.0.0.1:9",
     }
     with replicas.running(api_server.kubeconfig, tmp_path, **settings) as found:

@@ -14,7 +14,6 @@ from modelyard_operator.kube import resources
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import NotFoundError
 from modelyard_operator.plan import GENERATED_TOKEN, Manifest, Observed, Plan, Ref
-from modelyard_operator.settings import Settings
 from tests.integration.operator.conftest import Start, becomes, job, requests, tiny
 from tests.support.apiserver import ApiServer
 from tests.support.eventually import eventually
@@ -96,12 +95,12 @@ def with_token(observed: Observed) -> Plan:
 
 
 def keys(namespace: str) -> Manifest:
-    """The Secret with the keys of the platform's object store."""
+    """The Secret with the namespace's bucket and keys."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": Settings.model_fields["store_secret"].default, "namespace": namespace},
-        "stringData": {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"},
+        "metadata": {"name": naming.STORE_SECRET, "namespace": namespace},
+        "stringData": {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "BUCKET": "team"},
     }
 
 
@@ -120,7 +119,7 @@ async def settled(client: Client, namespace: str, wanted: str, name: str = "j") 
 async def test_an_object_gets_its_children_and_then_costs_nothing(
     client: Client, namespace: str, start: Start
 ) -> None:
-    # There from the first look on: the keys would be looked for once more in the middle of the counting.
+    # There from the beginning: the keys would be read once more in the middle of the counting.
     await client.create(keys(namespace))
     async with start(tiny(children)) as operator:
         await client.create(job(namespace))
@@ -298,6 +297,7 @@ async def test_an_edit_between_the_look_and_the_write_is_not_lost(
 async def test_a_restarted_operator_finds_everything_and_changes_nothing(
     client: Client, namespace: str, start: Start
 ) -> None:
+    await client.create(keys(namespace))
     async with start(tiny(children)):
         await asyncio.gather(*(client.create(job(namespace, f"j{n}")) for n in range(10)))
         for number in range(10):
@@ -307,7 +307,7 @@ async def test_a_restarted_operator_finds_everything_and_changes_nothing(
         before = requests()
         operator.engine.begin()
         await eventually(lambda: not operator.queue.depth and not operator.queue.working)
-        # The keys of the object store are read once more by a new leader; nothing is written.
+        # The namespace's keys may be read once more by a new leader; nothing is written.
         assert requests() - before <= 1
 
 
@@ -328,19 +328,20 @@ async def test_objects_deleted_while_nobody_watched_are_forgotten(
 async def test_the_platforms_keys_are_made_once_and_a_change_of_them_is_seen(
     client: Client, namespace: str, start: Start
 ) -> None:
-    secret = Ref("v1", "Secret", namespace, "modelyard-object-store")
-    async with start(tiny(lambda o: Plan())) as operator:
-        await eventually(lambda: operator.keeper.current.credentials is not None)
+    secret = Ref("v1", "Secret", namespace, "modelyard-store-root")
+    shared = {"store_tenancy": "Shared", "store_secret_generate": True}
+    async with start(tiny(lambda o: Plan()), **shared) as operator:
+        await eventually(lambda: operator.keeper.credentials is not None)
         first = await client.get(secret)
-    async with start(tiny(lambda o: Plan())) as operator:
-        await eventually(lambda: operator.keeper.current.credentials is not None)
+    async with start(tiny(lambda o: Plan()), **shared) as operator:
+        await eventually(lambda: operator.keeper.credentials is not None)
         assert (await client.get(secret))["data"] == first["data"]
         await client.merge_patch(secret, {"data": {"AWS_ACCESS_KEY_ID": "bmV3"}}, resource_version=None)
-        await operator.keeper.look()
-        found = operator.keeper.current.credentials
+        await operator.keeper.refresh()
+        found = operator.keeper.credentials
         assert found is not None
         assert found.access_key == "new"
-        assert "new" not in repr(operator.keeper.current)
+        assert "new" not in repr(found)
 
 
 async def test_probes_and_metrics_answer(namespace: str, start: Start) -> None:

@@ -37,7 +37,7 @@ TRICKS = {
     "a NUL": "/{own}/%00",
     "a NUL behind a name": "/{target}%00/" + KEY,
     "a line break": "/{own}/%0a../{target}/" + KEY,
-    "letters that look like dots": "/{own}/%EF%BC%8E%EF%BC%8E/{target}/" + KEY,
+    "letters like dots": "/{own}/%EF%BC%8E%EF%BC%8E/{target}/" + KEY,
     "a bad escape": "/{own}/%zz/../{target}",
     "a long key": "/{own}/" + "a" * 2000,
 }

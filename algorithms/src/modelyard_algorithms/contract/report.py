@@ -160,7 +160,7 @@ OUTCOME_REASONS = (
     MODEL_CHANGED,
     TOKEN_MISSING,
 )
-"""PeerLost is what the other ranks see when one dies; the operator looks for the cause elsewhere.
+"""PeerLost is what the other ranks see when one dies; the operator searches for the cause elsewhere.
 Terminated: SIGTERM from outside. UploadIncomplete: the upload has no seal. ModelNotFound, ModelChanged and
 TokenMissing are a server's: there is no model.json, the weights are not those that were asked for, the
 mounted Secret holds no token."""

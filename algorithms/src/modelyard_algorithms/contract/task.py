@@ -7,7 +7,7 @@ class Store(WireModel):
     """An object store; the credentials lie in STORES_DIR/<alias>/ (see environment)."""
 
     endpoint: str
-    """URL with scheme: "http://minio:9000"."""
+    """URL with scheme: "http://store:9000"."""
     region: str = "us-east-1"
 
 
@@ -100,4 +100,4 @@ class ServingTask(WireModel):
     source: str | None = None
     """Goes back with the report of the model, and so says what was asked for."""
     reporting: Reporting | None = None
-    """Set where the operator cannot know the model's digest: the server tells it."""
+    """Set where the operator cannot know the model's digest: the server reports it."""

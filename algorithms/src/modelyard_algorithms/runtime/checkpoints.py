@@ -135,7 +135,7 @@ class Checkpoints:
             fingerprint: Checkpoints of another are not seen.
             interval: Least seconds between two checkpoints inside an epoch.
             world: Processes of this run, for the record.
-            written: Told of each complete checkpoint.
+            written: Called with each complete checkpoint.
             before: Called by the writer's thread before it completes a checkpoint.
         """
         self._folder = folder.folder(f"checkpoints/{fingerprint}")

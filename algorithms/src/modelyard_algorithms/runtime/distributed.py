@@ -99,7 +99,7 @@ def choose_interface(master: str) -> None:
 
 
 def interface_towards(master: str) -> str | None:
-    """Name of the interface whose address the kernel would send from; None if it cannot be told."""
+    """Name of the interface whose address the kernel would send from; None if it cannot be found."""
     try:
         address = socket.getaddrinfo(master, 9, socket.AF_INET, socket.SOCK_DGRAM)[0][4]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -2,7 +2,7 @@
 
 The launcher does this in threads of its own process. Each channel becomes one file of concatenated
 images and one index: object keys never become file names, and a thousand small files cost nothing.
-A mark (a small JSON file, written last) tells the workers that all is there, or why not.
+A mark (a small JSON file, written last) says that all is there, or why not.
 
     <scratch>/data/<channel>.bin      the images' bytes, in the order of arrival
     <scratch>/data/<channel>.json     Prefetched, in the manifest's order

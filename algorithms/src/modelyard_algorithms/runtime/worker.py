@@ -1,4 +1,4 @@
-"""One process of a training, started by torchrun: joins the others, runs the algorithm, tells the end."""
+"""One process of a training, started by torchrun: joins the others, runs the algorithm, reports the end."""
 
 import logging
 import os

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 5.0
 """Between "not ready" and the end of listening (MODELYARD_DRAIN_SECONDS)."""
 REPORT_RETRY_SECONDS, REPORT_REPEAT_SECONDS = 5.0, 300.0
-"""Which model is served is told until the operator has heard it, and now and then again."""
+"""Which model is served is reported until the operator has it, and now and then again."""
 
 
 def main() -> int:
@@ -86,7 +86,7 @@ def _serve(task: ServingTask, paths: Paths) -> None:
 
 
 def _tell(task: ServingTask, paths: Paths, served: ModelReport) -> None:
-    """Tell the operator which model is served, where it has asked for that."""
+    """Report to the operator which model is served, where it has asked for that."""
     reporter = Reporter(
         task.reporting,
         paths.report_token,

@@ -26,8 +26,8 @@ __all__ = ["ObjectInfo", "ObjectMissingError", "ObjectStore", "ObjectTooLargeErr
 R = TypeVar("R")
 ROTATION_SECONDS = 180.0
 """How long keys that were good may be refused: the kubelet needs up to two minutes to mount new ones."""
-FIRST_KEYS_SECONDS = 10.0
-"""The same for keys that were never good: a pod mounts the newest, and the store learns of them at once."""
+FIRST_KEYS_SECONDS = 20.0
+"""The same for keys that never were: a pod mounts the newest, and the store knows them within seconds."""
 CONFLICT_SECONDS = 2.0
 """How long a write may be refused because of a folder that is just being removed."""
 CONNECTIONS = 32

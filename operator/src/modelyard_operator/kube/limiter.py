@@ -26,6 +26,18 @@ class Limiter:
         self._at = now
         return max(0.0, -self._tokens / self._rate)
 
+    def take(self) -> bool:
+        """Take a token if there is one now; a call that is refused costs later ones nothing."""
+        if self._rate <= 0:
+            return True
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
     async def wait(self) -> None:
         """Wait for a token."""
         delay = self.reserve()

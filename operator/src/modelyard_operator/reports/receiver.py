@@ -8,6 +8,7 @@ field, the time, what is remembered.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from modelyard_algorithms.contract.report import Report
 from modelyard_operator import metrics
 from modelyard_operator.kube import resources
+from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import ApiError
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.kube.store import Store
@@ -45,12 +47,14 @@ class Receiver:
     def __init__(
         self,
         board: Board,
-        tokens: Tokens,
+        client: Client,
         store: Store,
         leading: Callable[[], bool],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._board, self._tokens, self._store = board, tokens, store
+        self._board, self._store = board, store
+        self._tokens = Tokens(client, lambda pod: self._owner(pod) is not None, clock)
         self._leading, self._now = leading, now
 
     def application(self) -> web.Application:
@@ -89,7 +93,9 @@ class Receiver:
         except ApiError as error:
             raise Refusal(503, "the token cannot be checked now: try again", retry=True) from error
         if pod is None:
-            raise Refusal(401, "the token is not a valid pod token for this audience")
+            raise Refusal(
+                401, "the token is not a valid token of a pod that works for an object of Modelyard"
+            )
         return pod
 
     def _check(self, pod: PodIdentity, report: Report) -> None:
@@ -98,9 +104,7 @@ class Receiver:
         Raises:
             Refusal: it is not.
         """
-        ref = Ref(resources.POD.api_version, resources.POD.kind, pod.namespace, pod.name, pod.uid)
-        found = self._store.get(ref)
-        owner = self._store.root(found) if found is not None and Ref.of(found) == ref else None
+        owner = self._owner(pod)
         about = (report.kind, report.namespace, report.name, report.uid)
         if owner is None or (owner.kind, owner.namespace, owner.name, owner.uid) != about:
             raise Refusal(
@@ -108,6 +112,12 @@ class Receiver:
                 f"pod {pod.namespace}/{pod.name} does not work for {report.kind} "
                 f"{report.namespace}/{report.name}",
             )
+
+    def _owner(self, pod: PodIdentity) -> Ref | None:
+        """The object of ours that a pod works for."""
+        ref = Ref(resources.POD.api_version, resources.POD.kind, pod.namespace, pod.name, pod.uid)
+        found = self._store.get(ref)
+        return self._store.root(found) if found is not None and Ref.of(found) == ref else None
 
     def _believable(self, text: str) -> str:
         """The report's time in UTC, but none that has not come yet: it would win over all that follow.

@@ -20,7 +20,8 @@ from modelyard_operator.kube.limiter import Limiter
 ACCEPTED_SECONDS, REFUSED_SECONDS = 300.0, 30.0
 REMEMBERED = 20_000
 LONGEST_TOKEN = 8192
-REVIEWS_PER_SECOND, REVIEW_BURST = 20.0, 100.0
+REVIEWS_PER_SECOND, REVIEW_BURST = 50.0, 200.0
+"""Of one namespace: whatever it sends, the reports of others are still taken."""
 _POD_NAME, _POD_UID = "authentication.kubernetes.io/pod-name", "authentication.kubernetes.io/pod-uid"
 _ACCOUNT = "system:serviceaccount:"
 
@@ -39,12 +40,21 @@ class PodIdentity:
 
 
 class Tokens:
-    """Answers by the hash of the token; the token itself is never kept."""
+    """Answers by the hash of the token; the token itself is never kept.
 
-    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
-        self._client, self._clock = client, clock
+    A token costs a review only if the pod that it claims is one that may report. Such a pod's uid is known in
+    its own namespace alone, so a forged token uses up nothing but the reviews of its sender's namespace.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        may_report: Callable[[PodIdentity], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client, self._may_report, self._clock = client, may_report, clock
         self._known: OrderedDict[bytes, tuple[float, PodIdentity | None]] = OrderedDict()
-        self._limiter = Limiter(REVIEWS_PER_SECOND, REVIEW_BURST, clock)
+        self._limiters: dict[str, Limiter] = {}
 
     async def identify(self, token: str) -> PodIdentity | None:
         """The pod, or None where the token is not good for reports.
@@ -60,17 +70,24 @@ class Tokens:
         known = self._known.get(digest)
         if known is not None and known[0] > now:
             return known[1]
-        if not _for_us(token):
-            # Not worth a request: no token of ours, whoever signed it.
+        claimed = _claimed(token)
+        if claimed is None or not self._may_report(claimed):
+            # Not worth a request, whoever signed it. Nothing is kept: the pod may be known in a moment.
             return None
-        if self._limiter.reserve() > 1.0:
-            raise BusyError("too many reports with new tokens")
+        if not self._limiter(claimed.namespace).take():
+            raise BusyError(f"too many reports with new tokens from namespace {claimed.namespace!r}")
         found = await self._review(token)
         self._known[digest] = (now + (ACCEPTED_SECONDS if found else REFUSED_SECONDS), found)
         self._known.move_to_end(digest)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return found
+
+    def _limiter(self, namespace: str) -> Limiter:
+        """Of one namespace; there are no more of them than namespaces with pods that may report."""
+        if namespace not in self._limiters:
+            self._limiters[namespace] = Limiter(REVIEWS_PER_SECOND, REVIEW_BURST, self._clock)
+        return self._limiters[namespace]
 
     async def _review(self, token: str) -> PodIdentity | None:
         review = {
@@ -91,12 +108,13 @@ class Tokens:
         return PodIdentity(account.removeprefix(_ACCOUNT).split(":")[0], name, uid)
 
 
-def _for_us(token: str) -> bool:
-    """Whether the token claims our audience. Its signature is the API server's to check."""
+def _claimed(token: str) -> PodIdentity | None:
+    """The pod that a token for us claims to be bound to. Its signature is the API server's to check."""
     try:
         _, payload, _ = token.split(".")
         claims: Any = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        audience = claims.get("aud")
-    except (ValueError, AttributeError):
-        return False
-    return REPORT_AUDIENCE in (audience if isinstance(audience, list) else [audience])
+        audience, bound = claims.get("aud"), claims["kubernetes.io"]
+        found = PodIdentity(str(bound["namespace"]), str(bound["pod"]["name"]), str(bound["pod"]["uid"]))
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return None
+    return found if REPORT_AUDIENCE in (audience if isinstance(audience, list) else [audience]) else None

@@ -71,12 +71,12 @@ def test_what_stays_is_not_tried_again(error: Exception) -> None:
 def test_each_failure_has_its_reason_and_a_sentence(
     error: Exception, reason: str, retriable: bool, words: str
 ) -> None:
-    told = errors.explain(error, endpoint="http://store:9000", bucket="b", key="k")
-    assert isinstance(told, WorkloadError)
-    assert (told.reason, told.retriable) == (reason, retriable)
-    assert words in told.message
-    assert "http://store:9000" in told.message
-    assert "secret-in-message" not in told.message
+    raised = errors.explain(error, endpoint="http://store:9000", bucket="b", key="k")
+    assert isinstance(raised, WorkloadError)
+    assert (raised.reason, raised.retriable) == (reason, retriable)
+    assert words in raised.message
+    assert "http://store:9000" in raised.message
+    assert "secret-in-message" not in raised.message
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def test_each_failure_has_its_reason_and_a_sentence(
     ],
 )
 def test_a_name_that_the_store_does_not_take_is_said_with_the_reason(code: str, words: str) -> None:
-    told = errors.explain(s3_error(code), endpoint="http://store:9000", bucket="b", key="a/k")
-    assert isinstance(told, ObjectNameError)
-    assert (told.reason, told.retriable) == (report.OBJECT_NAME_REFUSED, False)
-    assert "'a/k' cannot be the key of an object in bucket 'b'" in told.message
-    assert words in told.message
+    raised = errors.explain(s3_error(code), endpoint="http://store:9000", bucket="b", key="a/k")
+    assert isinstance(raised, ObjectNameError)
+    assert (raised.reason, raised.retriable) == (report.OBJECT_NAME_REFUSED, False)
+    assert "'a/k' cannot be the key of an object in bucket 'b'" in raised.message
+    assert words in raised.message
 
 
 @pytest.mark.parametrize("key", ["..", "a/../b", "../b", "a/.", "./a", "a\0b"])
@@ -127,5 +127,5 @@ def test_who_watches_learns_why_a_request_is_tried_again(error: Exception, words
 
 
 def test_a_missing_object_is_no_failure_of_the_store() -> None:
-    told = errors.explain(s3_error("NoSuchKey"), endpoint="http://x", bucket="b", key="k")
-    assert isinstance(told, ObjectMissingError)
+    raised = errors.explain(s3_error("NoSuchKey"), endpoint="http://x", bucket="b", key="k")
+    assert isinstance(raised, ObjectMissingError)

@@ -10,7 +10,7 @@ from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.storage import Stores
 
 
-def _stores(folder: Path, endpoint: str = "http://minio:9000") -> Stores:
+def _stores(folder: Path, endpoint: str = "http://store:9000") -> Stores:
     return Stores({"platform": Store(endpoint=endpoint)}, folder)
 
 
@@ -32,14 +32,14 @@ def test_one_client_serves_all(tmp_path: Path) -> None:
     assert stores.client("platform") is stores.client("platform")
 
 
-@pytest.mark.parametrize("endpoint", ["minio:9000", "ftp://minio", "http://minio/with/path", "http://"])
-def test_an_endpoint_that_is_none_is_told(tmp_path: Path, endpoint: str) -> None:
+@pytest.mark.parametrize("endpoint", ["store:9000", "ftp://store", "http://store/with/path", "http://"])
+def test_an_endpoint_that_is_none_is_named(tmp_path: Path, endpoint: str) -> None:
     _credentials(tmp_path)
     with pytest.raises(WorkloadError, match="not the address of an object store"):
         _stores(tmp_path, endpoint).client("platform")
 
 
-def test_missing_credentials_are_told_by_the_key_s_name(tmp_path: Path) -> None:
+def test_missing_credentials_are_named_by_their_key(tmp_path: Path) -> None:
     with pytest.raises(WorkloadError, match="have no AWS_ACCESS_KEY_ID") as caught:
         _stores(tmp_path).client("platform")
     assert caught.value.reason == report.STORE_ACCESS_DENIED

@@ -19,7 +19,6 @@ from modelyard_operator.kube.store import Store
 from modelyard_operator.plan import Manifest
 from modelyard_operator.reports.board import Board
 from modelyard_operator.reports.receiver import Receiver
-from modelyard_operator.reports.tokens import Tokens
 from tests.support.fake_api import FakeApi
 
 REPORT = {
@@ -34,13 +33,17 @@ REPORT = {
 }
 
 
-def token(audience: str = REPORT_AUDIENCE, subject: str = "pod-a") -> str:
-    claims = (
-        base64.urlsafe_b64encode(json.dumps({"aud": [audience], "sub": subject}).encode())
-        .decode()
-        .rstrip("=")
-    )
-    return f"header.{claims}.signature"
+def token(
+    audience: str = REPORT_AUDIENCE,
+    *,
+    namespace: str = "ns",
+    name: str = "j-1-0",
+    uid: str = "pod-uid",
+    signature: str = "signature",
+) -> str:
+    bound = {"namespace": namespace, "pod": {"name": name, "uid": uid}}
+    claims = json.dumps({"aud": [audience], "kubernetes.io": bound}).encode()
+    return f"header.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.{signature}"
 
 
 class Reviewer(FakeApi):
@@ -105,9 +108,13 @@ class Desk:
         self.api, self.store, self.now, self.leading = Reviewer(), Store(), 1000.0, True
         self.looks: list[Key] = []
         self.board = Board(lambda key, _: self.looks.append(key), interval=2.0, clock=lambda: self.now)
-        self.tokens = Tokens(self.api, lambda: self.now)
         self.receiver = Receiver(
-            self.board, self.tokens, self.store, lambda: self.leading, lambda: self.clock
+            self.board,
+            self.api,
+            self.store,
+            lambda: self.leading,
+            lambda: self.clock,
+            lambda: self.now,
         )
         self.client: TestClient[Request, Application] = TestClient(TestServer(self.receiver.application()))
         self.store.put(own("TrainingJob", "j", "u1"))
@@ -212,8 +219,9 @@ async def test_a_pod_without_a_chain_of_controllers_may_not_report(desk: Desk, f
     for manifest in found:
         manifest["metadata"]["resourceVersion"] = "2"
         desk.store.put(manifest)
-    assert (await desk.post())[0] == 403
+    assert (await desk.post())[0] == 401
     assert desk.looks == []
+    assert desk.api.reviews == 0
 
 
 async def test_a_pod_of_another_namespace_may_not_report_whatever_it_says_of_itself(desk: Desk) -> None:
@@ -221,8 +229,9 @@ async def test_a_pod_of_another_namespace_may_not_report_whatever_it_says_of_its
     answer = authenticated()
     answer["user"]["username"] = "system:serviceaccount:za:default"
     desk.api.answer = answer
-    assert (await desk.post())[0] == 403
-    assert (await desk.post(REPORT | {"namespace": "za"}, bearer=token(subject="again")))[0] == 403
+    assert (await desk.post())[0] == 403, "the token's pod counts, not the claimed one"
+    for body in (REPORT, REPORT | {"namespace": "za"}):
+        assert (await desk.post(body, bearer=token(namespace="za")))[0] == 401
 
 
 async def test_a_pod_of_a_dataset_reports_through_its_job(desk: Desk) -> None:
@@ -334,6 +343,31 @@ async def test_an_api_server_that_does_not_answer_is_no_refusal(desk: Desk) -> N
 
 async def test_a_flood_of_new_tokens_is_slowed_down(desk: Desk) -> None:
     desk.api.answer = {"authenticated": False}
-    statuses = [(await desk.post(bearer=token(subject=str(n))))[0] for n in range(150)]
+    statuses = [(await desk.post(bearer=token(signature=str(n))))[0] for n in range(250)]
     assert statuses.count(429) > 20
-    assert desk.api.reviews < 130
+    assert desk.api.reviews < 230
+
+
+async def test_forged_tokens_use_up_the_reviews_of_their_own_namespace_alone(desk: Desk) -> None:
+    desk.store.put(own("TrainingJob", "j", "u9", namespace="za"))
+    theirs = pod(reference("TrainingJob", "j", "u9"), namespace="za")
+    theirs["metadata"]["uid"] = "their-pod"
+    desk.store.put(theirs)
+    desk.api.answer = {"authenticated": False}
+    statuses = [
+        (await desk.post(bearer=token(namespace="za", uid="their-pod", signature=f"s{n}")))[0]
+        for n in range(300)
+    ]
+    assert statuses.count(401) == 200
+    assert statuses.count(429) == 100
+    desk.api.answer = authenticated()
+    assert (await desk.post())[0] == 202
+
+
+async def test_refused_calls_use_up_nothing_of_the_future(desk: Desk) -> None:
+    desk.api.answer = {"authenticated": False}
+    for n in range(1000):
+        await desk.post(bearer=token(signature=f"s{n}"))
+    desk.api.answer = authenticated()
+    desk.now += 1.0
+    assert (await desk.post())[0] == 202

@@ -14,11 +14,21 @@ from modelyard_operator.settings import Settings
 
 
 def provider(
-    settings: Settings, client: Client, platform_keys: Callable[[], StoreCredentials | None]
+    settings: Settings,
+    client: Client,
+    platform_keys: Callable[[], StoreCredentials | None],
+    uses: Callable[[str], bool],
 ) -> Provider:
-    """The provider for a store; ``platform_keys`` gives the keys of settings.store_secret."""
+    """The provider for a store.
+
+    Args:
+        settings: Of the operator.
+        client: For Secrets and namespaces.
+        platform_keys: Gives the keys of settings.store_secret.
+        uses: Whether a namespace has, or may have, objects of ours.
+    """
     if settings.store_admin_endpoint:
-        return ManagedStorage(client, settings, platform_keys)
+        return ManagedStorage(client, settings, platform_keys, uses)
     if settings.store_tenancy == "Shared":
         return SharedStorage(client, settings, platform_keys)
     return SuppliedStorage(client, settings)

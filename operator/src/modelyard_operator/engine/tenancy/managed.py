@@ -27,10 +27,14 @@ class ManagedStorage:
     """Provider of a store whose root keys the operator has."""
 
     def __init__(
-        self, client: Client, settings: Settings, root: Callable[[], StoreCredentials | None]
+        self,
+        client: Client,
+        settings: Settings,
+        root: Callable[[], StoreCredentials | None],
+        uses: Callable[[str], bool],
     ) -> None:
         self._client, self._settings, self._keys = client, settings, root
-        self._reclaimer = Reclaimer(client, settings.store_reclaim_policy, self._bucket)
+        self._reclaimer = Reclaimer(client, settings.store_reclaim_policy, self._bucket, uses)
         self._shared_by = ""
 
     async def provide(self, namespace: str) -> Provided:

@@ -24,6 +24,7 @@ from modelyard_operator.storage.bucket import Bucket
 log = logging.getLogger(__name__)
 
 Policy = Literal["Retain", "DeleteWithNamespace", "DeleteWithLastObject"]
+State = Literal["Here", "Gone", "Unknown"]
 UNUSED_SECONDS = 600.0
 """A namespace without an object for this long is not between two of them."""
 
@@ -36,9 +37,12 @@ class Reclaimer:
         client: Client,
         policy: Policy,
         bucket: Callable[[str], Bucket],
+        uses: Callable[[str], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``uses``: whether a namespace has objects of ours, also while its storage cannot be found."""
         self._client, self._policy, self._bucket, self._clock = client, policy, bucket, clock
+        self._uses = uses
         self._gone: set[str] = set()
         """Accounts whose namespace is gone: a uid never comes back."""
         self._unused: dict[str, float] = {}
@@ -56,7 +60,7 @@ class Reclaimer:
             admin: The store's admin API.
             accounts: All accounts.
             buckets: Bucket -> account that owns it.
-            live: Accounts of namespaces with objects of ours.
+            live: Accounts of namespaces whose storage is known.
 
         Raises:
             StorageError: the store refuses or does not answer.
@@ -68,7 +72,8 @@ class Reclaimer:
             if owner is None:
                 continue
             owned = [name for name, by in buckets.items() if by == account]
-            if await self._is_gone(account, *owner):
+            state = await self._state(account, *owner)
+            if state == "Gone":
                 if account in accounts:
                     await asyncio.to_thread(admin.delete_account, account)
                     log.info("deleted the account of namespace %s, which is gone", owner[0])
@@ -76,15 +81,15 @@ class Reclaimer:
                     left += len(owned)
                 else:
                     await self._remove(owned, owner[0])
-            elif self._policy == "DeleteWithLastObject" and self._is_unused(account):
+            elif self._policy == "DeleteWithLastObject" and self._is_unused(account, owner[0], state):
                 await self._remove(owned, owner[0])
                 await asyncio.to_thread(admin.delete_account, account)
                 await self._delete_secret(owner[0])
         metrics.BUCKETS_LEFT.set(left)
 
-    async def _is_gone(self, account: str, namespace: str, uid: str) -> bool:
+    async def _state(self, account: str, namespace: str, uid: str) -> State:
         if account in self._gone:
-            return True
+            return "Gone"
         try:
             found = await self._client.get(Ref("v1", "Namespace", "", namespace), metadata_only=True)
         except NotFoundError:
@@ -92,13 +97,16 @@ class Reclaimer:
         except ApiError as error:
             # A namespace that this operator may not read is not its own.
             log.debug("namespace %s cannot be read: %s", namespace, error)
-            return False
+            return "Unknown"
         if found is not None and found["metadata"]["uid"] == uid:
-            return False
+            return "Here"
         self._gone.add(account)
-        return True
+        return "Gone"
 
-    def _is_unused(self, account: str) -> bool:
+    def _is_unused(self, account: str, namespace: str, state: State) -> bool:
+        if state == "Unknown" or self._uses(namespace):
+            self._unused.pop(account, None)
+            return False
         since = self._unused.setdefault(account, self._clock())
         return self._clock() - since >= UNUSED_SECONDS
 

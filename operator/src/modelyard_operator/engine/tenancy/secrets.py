@@ -26,6 +26,15 @@ async def read(client: Client, namespace: str) -> Manifest | None:
         return None
 
 
+async def can_be_made(client: Client, namespace: str) -> bool:
+    """Whether a namespace takes a new Secret: one that is being deleted does not."""
+    try:
+        found = await client.get(Ref("v1", "Namespace", "", namespace), metadata_only=True)
+    except NotFoundError:
+        return False
+    return "deletionTimestamp" not in found["metadata"]
+
+
 async def write(client: Client, manifest: Manifest, existing: Manifest | None) -> None:
     """Make the Secret, or make the one that is there hold this data and nothing else."""
     namespace = manifest["metadata"]["namespace"]

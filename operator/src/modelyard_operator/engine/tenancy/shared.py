@@ -29,7 +29,8 @@ class SharedStorage:
         settings = self._settings
         data = keys.content(settings.store_endpoint, settings.store_region, bucket.name, found)
         existing = await secrets.read(self._client, namespace)
-        if existing is None or not secrets.holds(existing, data):
+        wrong = existing is None or not secrets.holds(existing, data)
+        if wrong and await secrets.can_be_made(self._client, namespace):
             await secrets.write(self._client, keys.secret(namespace, data), existing)
         return Provided(Storage(bucket.name, root=f"{namespace}/"), bucket)
 

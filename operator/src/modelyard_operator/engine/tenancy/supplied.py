@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 
 from modelyard_algorithms.contract import environment
 from modelyard_operator import naming
 from modelyard_operator.engine.tenancy import keys, secrets
 from modelyard_operator.engine.tenancy.provider import PendingError, Provided
 from modelyard_operator.kube.client import Client
-from modelyard_operator.kube.errors import NotFoundError
-from modelyard_operator.plan import Manifest, Ref, Storage, StoragePending
+from modelyard_operator.plan import Storage, StoragePending
 from modelyard_operator.settings import Settings
 from modelyard_operator.storage.bucket import Bucket, Place
 
@@ -42,10 +40,7 @@ class SuppliedStorage:
         """Nothing: buckets and keys are their supplier's."""
 
     async def _missing(self, namespace: str) -> StoragePending:
-        object_: Manifest | None = None
-        with suppress(NotFoundError):
-            object_ = await self._client.get(Ref("v1", "Namespace", "", namespace), metadata_only=True)
-        if object_ is None or "deletionTimestamp" in object_["metadata"]:
+        if not await secrets.can_be_made(self._client, namespace):
             text = f"namespace {namespace!r} is being deleted and has no Secret: its data stays in the store"
             return StoragePending("NamespaceTerminating", text, unreachable=True)
         text = (
