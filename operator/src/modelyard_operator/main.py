@@ -271,7 +271,8 @@ class Operator:
 
     def _uses(self, namespace: str) -> bool:
         """Whether a namespace has objects of ours, as far as this operator can see."""
-        return self.settings.watch_namespace not in (None, namespace) or self.cache.uses(namespace)
+        watched = self.settings.watch_namespaces
+        return bool(watched and namespace not in watched) or self.cache.uses(namespace)
 
     def _busy(self) -> bool:
         """Whether there is, or was a moment ago, much work."""

@@ -152,7 +152,7 @@ async def test_each_child_comes_back_and_each_edit_is_undone(
 
         async def repaired() -> bool:
             try:
-                return (
+                return bool(
                     (await client.get(server))["spec"]["replicas"] == 1
                     and (await client.get(service))["spec"]["selector"]["modelyard.dev/name"] == "j"
                     and (await client.get(deleted))["metadata"]["uid"] != old
