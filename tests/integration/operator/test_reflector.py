@@ -19,8 +19,8 @@ from tests.support.eventually import eventually
 
 
 class Desk:
-    def __init__(self, client: Client, namespace: str) -> None:
-        self.client, self.namespace = client, namespace
+    def __init__(self, client: Client, namespace: str, owner: Manifest) -> None:
+        self.client, self.namespace, self.owner = client, namespace, owner
         self.due: list[Key] = []
         self.cache = Cache(Store(), tiny(lambda _: Plan()), self.due.append)
         self.reflector = Reflector(
@@ -32,8 +32,9 @@ class Desk:
         )
 
     def child(self, name: str) -> Manifest:
-        labels = naming.labels("TrainingJob", "j", "u1")
-        reference = {"apiVersion": API_VERSION, "kind": "TrainingJob", "name": "j", "uid": "u1"}
+        uid = str(self.owner["metadata"]["uid"])
+        labels = naming.labels("TrainingJob", "j", uid)
+        reference = {"apiVersion": API_VERSION, "kind": "TrainingJob", "name": "j", "uid": uid}
         meta = {
             "name": name,
             "namespace": self.namespace,
@@ -43,16 +44,14 @@ class Desk:
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
 
     def names(self) -> list[str]:
-        owner = Ref(API_VERSION, "TrainingJob", self.namespace, "j", "u1")
-        return [child["metadata"]["name"] for child in self.cache.store.children(owner)]
+        return [child["metadata"]["name"] for child in self.cache.store.children(Ref.of(self.owner))]
 
 
 @pytest.fixture
 async def desk(client: Client, namespace: str) -> AsyncIterator[Desk]:
-    found = Desk(client, namespace)
-    owner = job(namespace) | {"apiVersion": API_VERSION}
-    owner["metadata"] |= {"uid": "u1", "resourceVersion": "1"}
-    found.cache.seen_own(owner)
+    # The garbage collector takes what has an owner that is not there.
+    found = Desk(client, namespace, await client.create(job(namespace)))
+    found.cache.seen_own(found.owner)
     await client.create(found.child("before"))
     task = asyncio.create_task(found.reflector.run())
     await found.reflector.synced.wait()
