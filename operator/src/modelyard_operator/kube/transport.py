@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from modelyard_operator import metrics
-from modelyard_operator.kube import errors
+from modelyard_operator.kube import decoding, errors
 from modelyard_operator.kube.credentials import Access
 from modelyard_operator.kube.errors import ApiError, ThrottledError, UnavailableError
 from modelyard_operator.kube.limiter import Limiter
@@ -57,6 +57,7 @@ def session(access: Access, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSessi
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
         middlewares=(authorize,),
         trace_configs=list(traces),
+        response_class=decoding.Response,
         timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=CONNECT_TIMEOUT),
         # Proxies and .netrc of the environment are not meant for the API server.
         trust_env=False,
