@@ -32,7 +32,7 @@ from tests.support.objectstore import ObjectStore
 from tests.support.release import ROOT_SECRET, SYSTEM, Release
 from tests.support.workspace import Workspace
 
-EPOCHS = 100_000
+EPOCHS = 10_000
 WATCHED_STEPS = 30
 """Of the other's training, after each forgery: had it done anything, it would show by then."""
 
@@ -65,7 +65,7 @@ def theirs(new_workspace: Callable[[str], Workspace], data: Data) -> Iterator[Wo
 
 def endless(name: str) -> Object:
     """A TrainingJob that trains until it is deleted, and leaves something of the node to others."""
-    resources = manifests.SMALL | {"limits": {"cpu": "300m"}}
+    resources = manifests.SMALL | {"limits": {"cpu": "200m"}}
     return manifests.training_job(name, "tiny", hyperparameters={"epochs": EPOCHS}, resources=resources)
 
 
