@@ -15,7 +15,8 @@ from modelyard_operator.kube.queue import Key
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 2
+AT_ONCE = 4
+"""Of all namespaces; of one namespace one at a time, so that much data of one holds up no other."""
 
 
 class PurgeError(Exception):
@@ -37,6 +38,7 @@ class Purger:
         self._bucket, self._notify = bucket, notify
         self._tasks: dict[tuple[Key, str], asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._turns: dict[str, asyncio.Lock] = {}
 
     def purged(self, key: Key, uid: str, prefixes: Sequence[str]) -> bool:
         """Whether the prefixes of this object are clean; begins to clean them where that has not begun.
@@ -67,9 +69,14 @@ class Purger:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
+    def _turn(self, namespace: str) -> asyncio.Lock:
+        """The lock of a namespace; those that nobody holds are dropped."""
+        self._turns = {name: lock for name, lock in self._turns.items() if lock.locked()}
+        return self._turns.setdefault(namespace, asyncio.Lock())
+
     async def _purge(self, key: Key, prefixes: Sequence[str]) -> None:
         try:
-            async with self._slots:
+            async with self._turn(key.namespace), self._slots:
                 bucket = self._bucket(key.namespace)
                 if bucket is None:
                     raise PurgeError(f"the bucket of namespace {key.namespace!r} is not known yet")

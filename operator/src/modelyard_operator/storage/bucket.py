@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from modelyard_operator.storage.connection import connect
 from modelyard_operator.storage.errors import StorageError, sentence
 
 LONGEST_SECONDS = 3600.0
+PAGE, PASSES = 1000, 3
 
 T = TypeVar("T")
 
@@ -138,17 +140,29 @@ def _remove(client: Any, bucket: str) -> int:
 
 
 def _purge(client: Any, bucket: str, prefix: str) -> int:
+    """Delete what is listed, pass after pass: somebody may write meanwhile, but not for ever."""
+    count = 0
+    for _ in range(PASSES):
+        deleted = 0
+        for page in _pages(client, bucket, prefix):
+            for error in client.remove_objects(bucket, page):
+                raise StorageError(f"object {error.name} could not be deleted: {error.message}")
+            deleted += len(page)
+        count += deleted
+        if not deleted:
+            return count
+    left = next(iter(client.list_objects(bucket, prefix=prefix, recursive=True)), None)
+    if left is not None:
+        raise StorageError(
+            f"object {left.object_name!r} of bucket {bucket!r} is there again after it was deleted: "
+            "end what writes it, or remove it by hand"
+        )
+    return count
+
+
+def _pages(client: Any, bucket: str, prefix: str) -> Iterator[list[Any]]:
     from minio.deleteobjects import DeleteObject
 
-    count = 0
-    while True:
-        page = []
-        for found in client.list_objects(bucket, prefix=prefix, recursive=True):
-            page.append(DeleteObject(found.object_name))
-            if len(page) == 1000:
-                break
-        if not page:
-            return count
-        for error in client.remove_objects(bucket, page):
-            raise StorageError(f"object {error.name} could not be deleted: {error.message}")
-        count += len(page)
+    listed = client.list_objects(bucket, prefix=prefix, recursive=True)
+    while page := [DeleteObject(found.object_name) for found in islice(listed, PAGE)]:
+        yield page

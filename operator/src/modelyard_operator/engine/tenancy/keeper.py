@@ -79,6 +79,8 @@ class Tenants:
                 self._found(namespace, await self._provider.provide(namespace))
             except TROUBLE as error:
                 self._wait(namespace, error)
+            except Exception:
+                log.exception("the storage of namespace %s cannot be found", namespace)
 
         with suppress(TimeoutError):
             async with asyncio.timeout(PRIME_SECONDS):
@@ -124,6 +126,10 @@ class Tenants:
                 return
             except TROUBLE as error:
                 log.warning("the storage of namespace %s cannot be checked: %s", namespace, error)
+                return
+            except Exception:
+                # Whatever one namespace has in its Secret must not end the check of all others.
+                log.exception("the storage of namespace %s cannot be checked", namespace)
                 return
             if self._known.get(namespace) is before:
                 self._found(namespace, found)
