@@ -63,7 +63,8 @@ async def test_a_store_that_has_lost_its_volume_gets_accounts_and_buckets_back(p
         mine = by_secret(platform.store, keys)
 
         async def usable() -> bool:
-            return not is_refused(mine, keys["BUCKET"])
+            there = keys["BUCKET"] in platform.store.admin.buckets()
+            return there and not is_refused(mine, keys["BUCKET"])
 
         await becomes(usable)
         assert await tenant.keys() == keys, "what is mounted in pods stays right"
