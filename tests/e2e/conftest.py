@@ -31,7 +31,7 @@ from tests.support.cluster import (
 from tests.support.objectstore import ObjectStore
 from tests.support.predictions import Predictions
 from tests.support.recorder import Recorder
-from tests.support.release import CHECKOUT, SYSTEM, Release
+from tests.support.release import BUCKETS, CHECKOUT, SYSTEM, Release
 from tests.support.workspace import Workspace
 
 PREFIX = "e2e-"
@@ -60,6 +60,7 @@ ORDER = (
     "test_examples",
     "test_operator",
     "test_failover",
+    "test_tenancy",
     "test_security",
 )
 """Modules in an order in which what breaks everything is seen first, and what judges the record last."""
@@ -152,32 +153,29 @@ def release(cluster: Cluster, recorder: Recorder) -> Iterator[Release]:
         cluster.delete(NAMESPACE, leftover["metadata"]["name"])
     found = Release(cluster)
     found.install()
+    for bucket in found.root.buckets():
+        if bucket.startswith((BUCKETS + PREFIX, PREFIX)):
+            found.root.remove_bucket(bucket)
     yield found
-    found.store.close()
-
-
-@pytest.fixture(scope="session")
-def store(release: Release, session_id: str) -> Iterator[ObjectStore]:
-    """The platform's object store; what this session has put into it is deleted at the end."""
-    found = release.store
-    yield found
-    for folder in ("", "datasets/", "runs/", "models/"):
-        found.delete(f"{folder}{PREFIX}{session_id}")
+    found.close()
 
 
 @pytest.fixture(scope="session")
 def new_workspace(
     cluster: Cluster, recorder: Recorder, release: Release, session_id: str
 ) -> Iterator[Callable[[str], Workspace]]:
-    """Makes namespaces; those that are still there at the end are deleted."""
+    """Makes namespaces with a few images in their buckets; those that are there at the end are deleted."""
     made: list[Workspace] = []
 
     def make(name: str) -> Workspace:
-        workspace = Workspace(cluster, recorder, f"{PREFIX}{session_id}-{name}")
+        full = f"{PREFIX}{session_id}-{name}"
+        workspace = Workspace(cluster, recorder, release.store(full), full)
         workspace.create()
         label: Object = {"metadata": {"labels": {E2E_LABEL: session_id}}}
         cluster.patch(NAMESPACE, workspace.name, label)
         made.append(workspace)
+        workspace.open_store()
+        workspace.store.upload(Data().tiny, pictures.folder((0, 1), 6))
         return workspace
 
     yield make
@@ -195,29 +193,35 @@ def workspace(
     found.delete()
 
 
+@pytest.fixture(scope="module")
+def store(workspace: Workspace) -> ObjectStore:
+    """The object store with the keys of the module's namespace."""
+    return workspace.store
+
+
 @dataclass(frozen=True)
 class Data:
-    """Folders of images in the platform's bucket."""
+    """Folders of images in each namespace's bucket."""
 
-    root: str
-    digits: str
-    """300 images of five labels, to be split."""
-    tiny: str
-    """Twelve images of two labels: trained on within a second."""
+    root: str = "photos/"
+    digits: str = "photos/digits/"
+    """300 images of five labels, to be split: where ``upload_digits`` has put them."""
+    tiny: str = "photos/tiny/"
+    """Twelve images of two labels: trained on within a second. In every namespace."""
 
     def folder(self, name: str) -> str:
-        """A prefix for images of a module's own."""
+        """A prefix for images of a test's own."""
         return f"{self.root}{name}/"
+
+    def upload_digits(self, workspace: Workspace) -> None:
+        """Real digits."""
+        workspace.store.upload(self.digits, pictures.folder(LABELS, IMAGES_EACH))
 
 
 @pytest.fixture(scope="session")
-def data(store: ObjectStore, session_id: str) -> Data:
-    """Real digits, uploaded once."""
-    root = f"{PREFIX}{session_id}/"
-    found = Data(root=root, digits=f"{root}digits/", tiny=f"{root}tiny/")
-    store.upload(found.digits, pictures.folder(LABELS, IMAGES_EACH))
-    store.upload(found.tiny, pictures.folder((0, 1), 6))
-    return found
+def data() -> Data:
+    """Where the images lie."""
+    return Data()
 
 
 @pytest.fixture(scope="session")
@@ -236,15 +240,26 @@ class Trained:
 
     @property
     def model_prefix(self) -> str:
-        """Folder of the model in the platform's bucket."""
+        """Folder of the model in the namespace's bucket."""
         uri: str = self.job["status"]["model"]["uri"]
         return uri.removeprefix("s3://").split("/", 1)[1]
+
+
+@pytest.fixture(scope="module")
+def model_prefix(workspace: Workspace, trained: Trained) -> str:
+    """Folder of a copy of the trained model in the bucket of the module's namespace."""
+    prefix = "copied/model/"
+    for key in trained.workspace.store.keys(trained.model_prefix):
+        data = trained.workspace.store.read(key)
+        workspace.store.write(prefix + key.removeprefix(trained.model_prefix), data)
+    return prefix
 
 
 @pytest.fixture(scope="session")
 def trained(new_workspace: Callable[[str], Workspace], data: Data) -> Trained:
     """A Dataset and a TrainingJob with two workers that has succeeded, in a namespace that stays."""
     workspace = new_workspace("main")
+    data.upload_digits(workspace)
     job = main_job()
     workspace.apply(manifests.dataset("digits", data.digits), job)
     ready = workspace.until_phase(DATASET, "digits", "Ready")

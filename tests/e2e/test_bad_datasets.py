@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from modelyard_operator.plan import StoreCredentials
 from tests.e2e.conftest import Data
 from tests.support import manifests, pictures
 from tests.support.cluster import DATASET, Object
@@ -15,6 +16,7 @@ from tests.support.release import Release
 from tests.support.workspace import Workspace
 
 GOOD = (0, 1)
+OWN = "<the namespace's own bucket>"
 
 
 @dataclass(frozen=True)
@@ -81,20 +83,20 @@ def _cases() -> list[Case]:
             "bucket",
             "BucketNotFound",
             ("bucket 'no-such-bucket-here' does not exist", "create it or correct the bucket's name"),
-            store=(("bucket", "no-such-bucket-here"),),
+            store=(("bucket", "no-such-bucket-here"), ("credentialsSecretName", "right-keys")),
         ),
         Case(
             "denied",
             "StoreAccessDenied",
             ("refused access to bucket", "check the access key and secret key in the credentials Secret"),
             good,
-            (("credentialsSecretName", "wrong-keys"),),
+            (("bucket", OWN), ("credentialsSecretName", "wrong-keys")),
         ),
         Case(
             "no-secret",
             "CredentialsNotFound",
             ("waits for Secret 'absent-keys', which does not exist in this namespace",),
-            store=(("credentialsSecretName", "absent-keys"),),
+            store=(("bucket", OWN), ("credentialsSecretName", "absent-keys")),
         ),
     ]
 
@@ -107,10 +109,16 @@ def applied(workspace: Workspace, store: ObjectStore, data: Data) -> Workspace:
     """All bad Datasets at once: they are read side by side while the first is looked at."""
     for case in CASES.values():
         store.upload(data.folder(f"bad-{case.name}"), dict(case.files))
+    bucket = store.bucket
     workspace.apply(
-        manifests.secret("wrong-keys", AWS_ACCESS_KEY_ID="nobody", AWS_SECRET_ACCESS_KEY="not-the-key"),
+        manifests.keys("wrong-keys", StoreCredentials("nobody", "not-the-key")),
+        manifests.keys("right-keys", store.credentials),
         *(
-            manifests.dataset(case.name, data.folder(f"bad-{case.name}"), **dict(case.store))
+            manifests.dataset(
+                case.name,
+                data.folder(f"bad-{case.name}"),
+                **{field: bucket if value == OWN else value for field, value in case.store},
+            )
             for case in CASES.values()
         ),
     )
@@ -145,21 +153,31 @@ def test_a_mended_source_is_read_again_with_a_new_revision(
     assert ready["status"]["items"] == 6
 
 
-def test_a_secret_that_appears_is_used(applied: Workspace, release: Release, data: Data) -> None:
+def test_a_secret_that_appears_is_used(applied: Workspace, store: ObjectStore, data: Data) -> None:
     applied.until_reason(DATASET, "no-secret", "CredentialsNotFound")
-    access, secret = release.store.keys_of_platform()
-    release.store.upload(data.folder("bad-no-secret"), pictures.folder(GOOD, 3))
-    applied.apply(manifests.secret("absent-keys", AWS_ACCESS_KEY_ID=access, AWS_SECRET_ACCESS_KEY=secret))
+    store.upload(data.folder("bad-no-secret"), pictures.folder(GOOD, 3))
+    applied.apply(manifests.keys("absent-keys", store.credentials))
     ready = applied.until_phase(DATASET, "no-secret", "Ready", patient=True)
     assert ready["status"]["items"] == 6
 
 
-def test_corrected_credentials_are_used(applied: Workspace, release: Release) -> None:
+def test_corrected_credentials_are_used(applied: Workspace, store: ObjectStore) -> None:
     applied.until_reason(DATASET, "denied", "StoreAccessDenied")
-    access, secret = release.store.keys_of_platform()
-    applied.apply(manifests.secret("wrong-keys", AWS_ACCESS_KEY_ID=access, AWS_SECRET_ACCESS_KEY=secret))
+    applied.apply(manifests.keys("wrong-keys", store.credentials))
     ready = applied.until_phase(DATASET, "denied", "Ready", patient=True)
     assert ready["status"]["items"] == 6
+
+
+def test_an_upload_that_is_not_what_its_seal_says_is_named(workspace: Workspace, store: ObjectStore) -> None:
+    workspace.apply(manifests.upload("short"))
+    upload = workspace.until_phase(DATASET, "short", "AwaitingUpload")["status"]["upload"]
+    store.upload(upload["prefix"], pictures.folder(GOOD, 3))
+    store.write(upload["seal"], b'{"files": 7}')
+    _, message = workspace.until_reason(DATASET, "short", "InvalidData")
+    assert "sealed with 7 files, but there are 6 files" in message
+    store.write(upload["seal"], b'{"files": 6}')
+    workspace.edit(DATASET, "short", revision="sealed again")
+    workspace.until_phase(DATASET, "short", "Ready", patient=True)
 
 
 def test_an_image_that_cannot_be_pulled_is_said(workspace: Workspace, release: Release, data: Data) -> None:
@@ -175,7 +193,15 @@ def test_an_image_that_cannot_be_pulled_is_said(workspace: Workspace, release: R
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        ({"source": {}}, "name a source: objectStore, with a bucket or a prefix"),
+        ({"source": {}}, "name one source: objectStore with a prefix or a bucket, or upload: {}"),
+        (
+            {"source": {"objectStore": {"prefix": "a/"}, "upload": {}}},
+            "name one source: objectStore with a prefix or a bucket, or upload: {}",
+        ),
+        (
+            {"source": {"objectStore": {"bucket": "another", "prefix": "a/"}}},
+            "bucket needs credentialsSecretName; without both, prefix is of this namespace's own bucket",
+        ),
         (
             {"source": {"objectStore": {"endpoint": "https://s3.example.com", "prefix": "a/"}}},
             "endpoint needs credentialsSecretName: name a Secret of this namespace",
@@ -190,7 +216,15 @@ def test_an_image_that_cannot_be_pulled_is_said(workspace: Workspace, release: R
         ),
         ({"source": {"objectStore": {"prefx": "a/"}}}, 'unknown field "spec.source.objectStore.prefx"'),
     ],
-    ids=["no source", "foreign endpoint without keys", "format", "fraction", "misspelt field"],
+    ids=[
+        "no source",
+        "two sources",
+        "bucket without keys",
+        "foreign endpoint without keys",
+        "format",
+        "fraction",
+        "misspelt field",
+    ],
 )
 def test_kubectl_apply_refuses_a_wrong_spec_with_a_sentence(
     workspace: Workspace, spec: Object, sentence: str

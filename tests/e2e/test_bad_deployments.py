@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.conftest import Data, Trained
+from tests.e2e.conftest import Data
 from tests.support import manifests
 from tests.support.cluster import DEPLOYMENT, TRAINING_JOB, Object
 from tests.support.objectstore import ObjectStore
@@ -62,11 +62,11 @@ def test_a_model_folder_without_a_model_is_said(workspace: Workspace, data: Data
 
 
 def test_a_model_whose_weights_are_not_those_of_its_card_is_refused(
-    workspace: Workspace, data: Data, store: ObjectStore, trained: Trained
+    workspace: Workspace, data: Data, store: ObjectStore, model_prefix: str
 ) -> None:
     folder = data.folder("forged")
-    store.write(f"{folder}model.json", store.read(f"{trained.model_prefix}model.json"))
-    weights = bytearray(store.read(f"{trained.model_prefix}model.safetensors"))
+    store.write(f"{folder}model.json", store.read(f"{model_prefix}model.json"))
+    weights = bytearray(store.read(f"{model_prefix}model.safetensors"))
     weights[-1] ^= 1
     store.write(f"{folder}model.safetensors", bytes(weights))
     workspace.apply(manifests.deployment("forged", prefix=folder))
@@ -80,31 +80,27 @@ def test_a_model_whose_weights_are_not_those_of_its_card_is_refused(
 
 
 def test_an_image_that_cannot_be_pulled_is_said(
-    workspace: Workspace, release: Release, trained: Trained
+    workspace: Workspace, release: Release, model_prefix: str
 ) -> None:
     repository = release.images()["runtime"].rpartition(":")[0]
-    manifest = manifests.deployment(
-        "no-image", prefix=trained.model_prefix, image=f"{repository}:no-such-tag"
-    )
+    manifest = manifests.deployment("no-image", prefix=model_prefix, image=f"{repository}:no-such-tag")
     workspace.apply(manifest)
     found, message = workspace.until_reason(DEPLOYMENT, "no-image", "ImagePullFailed")
     assert f"image '{repository}:no-such-tag' cannot be pulled: check its name" in message
     assert conditions(found)["Stalled"]["status"] == "True"
 
 
-def test_a_gpu_where_there_is_none_is_said(workspace: Workspace, trained: Trained) -> None:
+def test_a_gpu_where_there_is_none_is_said(workspace: Workspace, model_prefix: str) -> None:
     resources = {"limits": {"nvidia.com/gpu": 64}}
-    workspace.apply(manifests.deployment("gpu", prefix=trained.model_prefix, resources=resources))
+    workspace.apply(manifests.deployment("gpu", prefix=model_prefix, resources=resources))
     _, message = workspace.until_reason(DEPLOYMENT, "gpu", "InsufficientGPU")
     assert "no node has the GPUs asked for" in message
 
 
 def test_a_token_secret_of_the_users_own_that_is_missing_is_waited_for(
-    workspace: Workspace, trained: Trained
+    workspace: Workspace, model_prefix: str
 ) -> None:
-    workspace.apply(
-        manifests.deployment("own-token", prefix=trained.model_prefix, tokenSecretName="absent-token")
-    )
+    workspace.apply(manifests.deployment("own-token", prefix=model_prefix, tokenSecretName="absent-token"))
     found = workspace.until(
         DEPLOYMENT,
         "own-token",
@@ -115,9 +111,9 @@ def test_a_token_secret_of_the_users_own_that_is_missing_is_waited_for(
 
 
 def test_kserve_where_there_is_none_is_said_and_not_silently_replaced(
-    workspace: Workspace, trained: Trained, kserve: bool
+    workspace: Workspace, model_prefix: str, kserve: bool
 ) -> None:
-    workspace.apply(manifests.deployment("kserve", prefix=trained.model_prefix, backend="KServe"))
+    workspace.apply(manifests.deployment("kserve", prefix=model_prefix, backend="KServe"))
     if kserve:
         assert workspace.until_phase(DEPLOYMENT, "kserve", "Ready")["status"]["backend"] == "KServe"
     else:
@@ -126,8 +122,8 @@ def test_kserve_where_there_is_none_is_said_and_not_silently_replaced(
 
 
 def test_the_backend_auto_is_kserve_only_where_the_cluster_has_it(
-    workspace: Workspace, trained: Trained, kserve: bool
+    workspace: Workspace, model_prefix: str, kserve: bool
 ) -> None:
-    workspace.apply(manifests.deployment("auto", prefix=trained.model_prefix, backend="Auto", replicas=0))
+    workspace.apply(manifests.deployment("auto", prefix=model_prefix, backend="Auto", replicas=0))
     stopped = workspace.until_phase(DEPLOYMENT, "auto", "Stopped")
     assert stopped["status"]["backend"] == ("KServe" if kserve else "Kubernetes")

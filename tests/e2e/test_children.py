@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from modelyard_operator import naming
-from tests.e2e.conftest import Data, Trained
+from tests.e2e.conftest import Data
 from tests.support import manifests
 from tests.support.cluster import (
     APPS_DEPLOYMENT,
@@ -35,9 +35,9 @@ ENDLESS = {"epochs": 10_000}
 
 
 @pytest.fixture(scope="module")
-def served(workspace: Workspace, trained: Trained) -> Object:
+def served(workspace: Workspace, model_prefix: str) -> Object:
     """A Deployment of the shared model that is Ready."""
-    workspace.apply(manifests.deployment("served", prefix=trained.model_prefix))
+    workspace.apply(manifests.deployment("served", prefix=model_prefix))
     return workspace.until_phase(DEPLOYMENT, "served", "Ready")
 
 
@@ -94,10 +94,11 @@ def test_every_child_is_owned_and_labelled(
 def test_nothing_else_in_the_namespace_is_without_an_owner(
     workspace: Workspace, everything: dict[str, Object]
 ) -> None:
-    """So deleting the objects leaves nothing behind."""
+    """So deleting the objects leaves nothing behind but the namespace's keys."""
     for resource in CHILDREN:
         for item in workspace.cluster.list(resource, workspace.name):
-            assert item["metadata"].get("ownerReferences"), f"{item['kind']} {item['metadata']['name']}"
+            name = item["metadata"]["name"]
+            assert item["metadata"].get("ownerReferences") or name == naming.STORE_SECRET, name
 
 
 @pytest.mark.parametrize(
@@ -105,9 +106,7 @@ def test_nothing_else_in_the_namespace_is_without_an_owner(
     [
         ("Deployment", SERVICE, naming.server("served")),
         ("Deployment", APPS_DEPLOYMENT, naming.server("served")),
-        ("Deployment", SECRET, naming.store_secret("Deployment", "served")),
         ("TrainingJob", ENDPOINT_SLICE, naming.workers_slice("endless", 4)),
-        ("Dataset", SECRET, naming.store_secret("Dataset", "reading")),
         ("Dataset", SERVICE, naming.workers_service("reading")),
     ],
     ids=lambda value: value.kind if isinstance(value, Resource) else str(value),
@@ -186,12 +185,35 @@ def test_an_edited_address_of_rank_0_is_put_right(workspace: Workspace, training
     _repaired(workspace, ENDPOINT_SLICE, name, lambda item: item["endpoints"] == wanted)
 
 
-def test_an_edited_store_secret_is_put_right(workspace: Workspace, reading: Object) -> None:
-    name = naming.store_secret("Dataset", "reading")
-    wanted = workspace.get(SECRET, name)["data"]
-    forged: Object = {"data": {"AWS_SECRET_ACCESS_KEY": base64.b64encode(b"forged").decode()}}
-    workspace.cluster.patch(SECRET, name, forged, workspace.name)
-    _repaired(workspace, SECRET, name, lambda item: item["data"] == wanted)
+@pytest.mark.parametrize("field", ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "BUCKET"])
+def test_the_namespaces_keys_are_put_right_where_somebody_edits_them(
+    workspace: Workspace, reading: Object, field: str
+) -> None:
+    wanted = workspace.get(SECRET, naming.STORE_SECRET)["data"]
+    forged: Object = {"data": {field: base64.b64encode(b"forged").decode()}}
+    workspace.cluster.patch(SECRET, naming.STORE_SECRET, forged, workspace.name)
+    _repaired(workspace, SECRET, naming.STORE_SECRET, lambda item: item["data"] == wanted)
+
+
+def test_deleted_keys_come_back_as_others_and_what_trains_goes_on_with_them(
+    workspace: Workspace, training: Object, store: ObjectStore
+) -> None:
+    """The workers read the mounted keys anew; the kubelet brings them within two minutes."""
+    before, old = workspace.get(SECRET, naming.STORE_SECRET), store.credentials
+    attempt = workspace.status(TRAINING_JOB, "endless")["attempt"]
+    workspace.remove(SECRET, naming.STORE_SECRET)
+    _another(workspace, SECRET, naming.STORE_SECRET, before)
+    new = store.credentials
+    assert new.access_key == old.access_key
+    assert new.secret_key != old.secret_key
+    step = workspace.status(TRAINING_JOB, "endless")["checkpoint"]["step"]
+    found = workspace.until(
+        TRAINING_JOB,
+        "endless",
+        "has a checkpoint that was written with the new keys",
+        lambda item: item["status"].get("checkpoint", {}).get("step", 0) > step,
+    )
+    assert found["status"]["attempt"] == attempt
 
 
 def test_what_somebody_else_adds_to_a_child_is_left_alone(workspace: Workspace, served: Object) -> None:
@@ -307,11 +329,10 @@ def test_the_deletion_policy_decides_about_the_object_store(
 ) -> None:
     name = policy.lower()
     _, job = two_trained[policy]
-    place = f"{workspace.name}/{name}"
     prefixes = [
-        f"datasets/{place}/",
-        f"runs/{place}-{job['metadata']['uid'][:8]}/",
-        f"models/{place}-{job['metadata']['uid'][:8]}/",
+        f"datasets/{name}/",
+        f"runs/{name}-{job['metadata']['uid'][:8]}/",
+        f"models/{name}-{job['metadata']['uid'][:8]}/",
     ]
     before = {prefix: store.keys(prefix) for prefix in prefixes}
     assert all(before.values()), before
@@ -333,7 +354,7 @@ def test_a_running_job_with_policy_delete_is_stopped_before_its_data_is_removed(
     job = workspace.running_job(
         manifests.training_job("stopped", "stopped", deletionPolicy="Delete", hyperparameters=ENDLESS)
     )
-    run = f"runs/{workspace.name}/stopped-{job['metadata']['uid'][:8]}/"
+    run = f"runs/stopped-{job['metadata']['uid'][:8]}/"
     assert store.keys(run)
     workspace.remove(TRAINING_JOB, "stopped")
     workspace.until_gone(TRAINING_JOB, "stopped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -35,15 +36,14 @@ def test_the_example_goes_from_images_to_right_predictions(
     )
     manifests = _manifests(EXAMPLES / example)
     (dataset,) = [item for item in manifests if item["kind"] == "Dataset"]
-    # Beside the folder that a demo on the same cluster may be using.
-    folder = dataset["spec"]["source"]["objectStore"]
-    folder["prefix"] = f"{workspace.name}/{folder['prefix']}"
-    images = made / "images"
-    store.upload(
-        folder["prefix"],
-        {path.relative_to(images).as_posix(): path.read_bytes() for path in sorted(images.rglob("*.png"))},
-    )
     workspace.apply(*manifests)
+    waiting = workspace.until_phase(DATASET, dataset["metadata"]["name"], "AwaitingUpload")
+    images = made / "images"
+    files = {path.relative_to(images).as_posix(): path.read_bytes() for path in images.rglob("*.png")}
+    upload = waiting["status"]["upload"]
+    store.upload(upload["prefix"], files)
+    sealed = {"files": len(files), "bytes": sum(map(len, files.values()))}
+    store.write(upload["seal"], json.dumps(sealed).encode())
     for manifest in manifests:
         resource = RESOURCES[manifest["kind"]]
         name = manifest["metadata"]["name"]

@@ -40,8 +40,7 @@ def test_never_two_write_under_a_burst(
     settings = {
         "MODELYARD_NAMESPACE": alone.name,
         "MODELYARD_WATCH_NAMESPACES": alone.name,
-        "MODELYARD_STORE_SECRET_GENERATE": "true",
-        "MODELYARD_STORE_BUCKET_CREATE": "false",
+        # They find the namespace's keys in its Secret, and never ask the store.
         "MODELYARD_STORE_ENDPOINT": "http://127.0.0.1:9",
     }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support import manifests
 from tests.support.cluster import APPS_DEPLOYMENT, CRD, DATASET, KINDS, NAMESPACE, Cluster, Resource
 from tests.support.objectstore import ObjectStore
 from tests.support.recorder import conditions
 from tests.support.release import NAME, SYSTEM, Release
 from tests.support.waiting import eventually
+from tests.support.workspace import Workspace
 
 
 @pytest.mark.parametrize("resource", KINDS, ids=lambda found: found.kind)
@@ -47,16 +49,19 @@ def test_the_one_rendered_file_is_what_helm_installs(cluster: Cluster, release: 
 
 
 def test_data_and_definitions_survive_an_uninstall(
-    cluster: Cluster, release: Release, store: ObjectStore, session_id: str
+    cluster: Cluster, release: Release, workspace: Workspace, store: ObjectStore
 ) -> None:
-    key = f"e2e-{session_id}/kept"
-    store.write(key, b"kept")
-    keys = store.keys_of_platform()
+    workspace.apply(manifests.upload("waiting"))
+    upload = workspace.until_phase(DATASET, "waiting", "AwaitingUpload")["status"]["upload"]
+    store.write("kept", b"kept")
+    root, keys = release.root.credentials, store.data
     release.uninstall()
     assert cluster.get(CRD, DATASET.argument) is not None
     release.install()
-    assert store.keys_of_platform() == keys
-    assert store.read(key) == b"kept"
+    assert release.root.credentials == root
+    assert store.data == keys
+    assert store.read("kept") == b"kept"
+    assert workspace.until_phase(DATASET, "waiting", "AwaitingUpload")["status"]["upload"] == upload
 
 
 def test_installing_the_same_again_changes_nothing(cluster: Cluster, release: Release) -> None:

@@ -6,10 +6,13 @@ import base64
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Iterator
 
 import pytest
 
+from modelyard_operator import naming
+from modelyard_operator.plan import StoreCredentials
 from tests.e2e.conftest import (
     LABELS,
     MAIN_HYPERPARAMETERS,
@@ -38,14 +41,21 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 ACCURACY = 0.9
 
 
+@pytest.fixture(scope="module")
+def store(trained: Trained) -> ObjectStore:
+    """The object store with the keys of the main path's namespace."""
+    return trained.workspace.store
+
+
 @pytest.fixture
-def bucket(store: ObjectStore, session_id: str) -> Iterator[str]:
-    """A bucket beside the platform's, deleted in the end."""
-    name = f"e2e-{session_id}"
-    store.make_bucket(name)
-    yield name
-    store.delete("", bucket=name)
-    store.remove_bucket(name)
+def foreign(release: Release, session_id: str) -> Iterator[StoreCredentials]:
+    """An account that is no namespace's, with a bucket of its own of the same name; deleted in the end."""
+    keys = StoreCredentials(f"e2e-{session_id}-foreign", secrets.token_hex(16))
+    release.admin().create_account(keys.access_key, keys.secret_key)
+    release.admin().create_bucket(keys.access_key, keys.access_key)
+    yield keys
+    release.root.remove_bucket(keys.access_key)
+    release.admin().delete_account(keys.access_key)
 
 
 def test_the_dataset_is_ready_with_counts_and_a_version(trained: Trained, data: Data) -> None:
@@ -86,11 +96,32 @@ def test_folders_for_train_and_validation_are_kept_as_they_are(
     assert ready["status"]["labels"] == ["0", "1"]
 
 
-def test_a_named_bucket_is_read(trained: Trained, store: ObjectStore, bucket: str, data: Data) -> None:
-    own = manifests.dataset("own-bucket", "", bucket=bucket)
-    store.upload("", pictures.folder((0, 1), 3), bucket=bucket)
+def test_another_bucket_is_read_with_the_keys_of_a_secret_of_the_users_own(
+    trained: Trained, release: Release, foreign: StoreCredentials
+) -> None:
+    release.root.upload("", pictures.folder((0, 1), 3), bucket=foreign.access_key)
+    keys = manifests.keys("foreign-keys", foreign)
+    own = manifests.dataset("own-bucket", "", bucket=foreign.access_key, credentialsSecretName="foreign-keys")
+    trained.workspace.apply(keys)
     ready = trained.workspace.ready_dataset(own)
     assert ready["status"]["items"] == 6
+
+
+def test_an_upload_is_read_once_its_seal_is_there(trained: Trained, store: ObjectStore) -> None:
+    workspace = trained.workspace
+    workspace.apply(manifests.upload("uploaded"))
+    found = workspace.until_phase(DATASET, "uploaded", "AwaitingUpload")
+    upload = found["status"]["upload"]
+    assert upload["bucket"] == store.bucket
+    assert upload["secretName"] == naming.STORE_SECRET
+    assert upload["prefix"] == f"uploads/uploaded-{found['metadata']['uid'][:8]}/data/"
+    files = pictures.folder((0, 1), 4)
+    store.upload(upload["prefix"], files)
+    assert workspace.status(DATASET, "uploaded")["phase"] == "AwaitingUpload"
+    sealed = {"files": len(files), "bytes": sum(map(len, files.values()))}
+    store.write(upload["seal"], json.dumps(sealed).encode())
+    ready = workspace.until_phase(DATASET, "uploaded", "Ready")
+    assert ready["status"]["items"] == len(files)
 
 
 def test_training_shows_live_progress_while_it_runs(trained: Trained) -> None:

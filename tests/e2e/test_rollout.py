@@ -64,9 +64,9 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def busy(workspace: Workspace, trained: Trained, held_out: list[tuple[str, bytes]]) -> Iterator[Served]:
+def busy(workspace: Workspace, model_prefix: str, held_out: list[tuple[str, bytes]]) -> Iterator[Served]:
     """One server at first."""
-    workspace.apply(manifests.deployment("busy", prefix=trained.model_prefix, expose={"type": "NodePort"}))
+    workspace.apply(manifests.deployment("busy", prefix=model_prefix, expose={"type": "NodePort"}))
     found = workspace.until_phase(DEPLOYMENT, "busy", "Ready")
     address = node_address(workspace.cluster, found["status"]["nodePort"])
     load = Load(
@@ -89,6 +89,7 @@ def test_another_model_is_taken_up_without_a_failed_request(
     busy: Served, trained: Trained, data: Data
 ) -> None:
     workspace = busy.workspace
+    data.upload_digits(workspace)
     workspace.apply(
         manifests.dataset("digits", data.digits),
         manifests.training_job("second", "digits", hyperparameters={"epochs": 2, "seed": 2}),

@@ -29,8 +29,12 @@ for folder in ("/", "/usr", "/opt", "/etc"):
 @pytest.fixture(scope="module")
 def secrets_of_all(cluster: Cluster, release: Release, trained: Trained) -> dict[str, str]:
     """Every secret value that there is, by what it is."""
-    access, secret = release.store.keys_of_platform()
-    found = {"access key of the object store": access, "secret key of the object store": secret}
+    root = release.root.credentials
+    found = {"access key of the object store": root.access_key, "secret key of the store": root.secret_key}
+    for item in cluster.list(SECRET):
+        if item["metadata"]["name"] == naming.STORE_SECRET:
+            value = base64.b64decode(item["data"]["AWS_SECRET_ACCESS_KEY"]).decode()
+            found[f"secret key of {item['metadata']['namespace']}"] = value
     for deployment in cluster.list(DEPLOYMENT, trained.workspace.name):
         name = deployment["metadata"]["name"]
         found[f"token of {name}"] = token(trained.workspace, deployment)
@@ -130,6 +134,11 @@ def test_the_operator_may_not_read_what_it_does_not_need(cluster: Cluster, relea
     for verb, resource in (
         ("get", "nodes"),
         ("list", "configmaps"),
+        ("list", "secrets"),
+        ("watch", "secrets"),
+        ("update", "secrets"),
+        ("delete", "secrets"),
+        ("list", "namespaces"),
         ("create", "pods --subresource=exec"),
         ("create", "clusterrolebindings.rbac.authorization.k8s.io"),
         ("impersonate", "users"),

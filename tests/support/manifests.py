@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelyard_operator.plan import StoreCredentials
 from tests.support.cluster import (
     DATASET,
     DEPLOYMENT,
@@ -19,11 +20,16 @@ SMALL = {"requests": {"cpu": "50m", "memory": "128Mi"}}
 
 
 def dataset(name: str, prefix: str, *, deletion_policy: str | None = None, **store: Any) -> Object:
-    """A Dataset of a folder of the object store; ``store``: further fields of spec.source.objectStore."""
+    """A Dataset of a folder of the namespace's bucket; ``store``: more fields of spec.source.objectStore."""
     spec: Object = {"source": {"objectStore": {"prefix": prefix, **store}}}
     if deletion_policy:
         spec["deletionPolicy"] = deletion_policy
     return _manifest(DATASET, name, spec)
+
+
+def upload(name: str) -> Object:
+    """A Dataset that waits for its upload."""
+    return _manifest(DATASET, name, {"source": {"upload": {}}})
 
 
 def training_job(
@@ -52,6 +58,12 @@ def deployment(name: str, *, job: str | None = None, prefix: str | None = None, 
 def secret(name: str, **values: str) -> Object:
     """A Secret."""
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
+
+
+def keys(name: str, credentials: StoreCredentials) -> Object:
+    """A Secret with keys of an object store."""
+    values = {"AWS_ACCESS_KEY_ID": credentials.access_key, "AWS_SECRET_ACCESS_KEY": credentials.secret_key}
+    return secret(name, **values)
 
 
 def _manifest(resource: Resource, name: str, spec: Object) -> Object:

@@ -9,6 +9,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from modelyard_operator.plan import StoreCredentials
+from modelyard_operator.storage.admin import StoreAdmin
 from tests.support.cluster import (
     APPS_DEPLOYMENT,
     LEASE,
@@ -18,14 +20,17 @@ from tests.support.cluster import (
     Cluster,
     Object,
 )
-from tests.support.objectstore import ObjectStore
+from tests.support.objectstore import REGION, ObjectStore
+from tests.support.portforward import PortForward
 from tests.support.waiting import eventually
 
 CHECKOUT = Path(__file__).parents[2]
 CHART = CHECKOUT / "charts" / "modelyard"
 NAME = "modelyard"
 SYSTEM = "modelyard-system"
-BUCKET = "modelyard"
+BUCKETS = "modelyard-"
+"""How the names of the namespaces' buckets begin."""
+STORE, ROOT_SECRET, ADMIN = f"{NAME}-store", f"{NAME}-store-root", f"{NAME}-store-admin"
 READY_SECONDS = 240.0
 INSTALL_SECONDS = 420
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -37,7 +42,26 @@ class Release:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self.store = ObjectStore(cluster, SYSTEM, f"{NAME}-minio", f"{NAME}-object-store", BUCKET)
+        self._forwards = [
+            PortForward(cluster, SYSTEM, STORE, 9000),
+            PortForward(cluster, SYSTEM, ADMIN, 9001),
+        ]
+        self.root = ObjectStore(cluster, self._forwards[0], SYSTEM, ROOT_SECRET)
+        """The store with the root keys: it sees the buckets of all namespaces."""
+
+    def close(self) -> None:
+        """End the port-forwards."""
+        for forward in self._forwards:
+            forward.close()
+
+    def store(self, namespace: str) -> ObjectStore:
+        """The store with the keys of a namespace."""
+        return ObjectStore(self._cluster, self._forwards[0], namespace)
+
+    def admin(self, credentials: StoreCredentials | None = None) -> StoreAdmin:
+        """The store's admin API; with the root keys where no others are given."""
+        address = eventually(self._forwards[1].address, "a way to the admin API", timeout=READY_SECONDS)
+        return StoreAdmin(f"http://{address}", REGION, credentials or self.root.credentials)
 
     @staticmethod
     def images() -> dict[str, str]:
@@ -53,7 +77,7 @@ class Release:
         self.wait_ready()
         eventually(
             lambda: self.metrics()["modelyard_object_store_ready"] == 1,
-            "the operator has made the bucket",
+            "the object store answers the operator",
             timeout=READY_SECONDS,
             diagnose=self.diagnosis,
         )
@@ -66,7 +90,7 @@ class Release:
     def uninstall(self) -> None:
         """``helm uninstall``; waits until no pod of the release is left."""
         self._run(["helm", "uninstall", NAME, "--namespace", SYSTEM], "helm uninstall")
-        for component in ("operator", "minio"):
+        for component in ("operator", "store"):
             gone = partial(self._gone, component)
             eventually(gone, f"the {component} is gone", timeout=120, diagnose=self.diagnosis)
 
@@ -90,7 +114,7 @@ class Release:
         assert not done.returncode, f"{what} failed: {done.stdout}{done.stderr.strip()}"
 
     def wait_ready(self) -> None:
-        """Until the newest operator and MinIO answer."""
+        """Until the newest operator and the object store answer."""
         self.wait_for_operator()
         self.wait_for_store()
 
@@ -108,16 +132,16 @@ class Release:
         eventually(rolled_out, "the operator is ready", timeout=READY_SECONDS, diagnose=self.diagnosis)
 
     def wait_for_store(self) -> None:
-        """Until MinIO answers."""
+        """Until the object store answers."""
 
         def ready() -> bool:
-            found = self._cluster.get(STATEFUL_SET, f"{NAME}-minio", SYSTEM)
+            found = self._cluster.get(STATEFUL_SET, STORE, SYSTEM)
             if found is None or found.get("status", {}).get("observedGeneration") != _generation(found):
                 return False
             status = found["status"]
             return [status.get(key, 0) for key in ("readyReplicas", "updatedReplicas")] == [1, 1]
 
-        eventually(ready, "MinIO is ready", timeout=READY_SECONDS, diagnose=self.diagnosis)
+        eventually(ready, "the object store is ready", timeout=READY_SECONDS, diagnose=self.diagnosis)
 
     def scale_operator(self, replicas: int) -> None:
         """Take the operator away (0), or bring it back (1); waits for either."""
@@ -133,14 +157,14 @@ class Release:
             )
 
     def scale_store(self, replicas: int) -> None:
-        """Take MinIO away (0), or bring it back (1)."""
+        """Take the object store away (0), or bring it back (1)."""
         change = {"spec": {"replicas": replicas}}
-        self._cluster.patch(STATEFUL_SET, f"{NAME}-minio", change, SYSTEM)
+        self._cluster.patch(STATEFUL_SET, STORE, change, SYSTEM)
         if replicas:
             self.wait_for_store()
         else:
-            gone = partial(self._gone, "minio")
-            eventually(gone, "MinIO is gone", timeout=120, diagnose=self.diagnosis)
+            gone = partial(self._gone, "store")
+            eventually(gone, "the object store is gone", timeout=120, diagnose=self.diagnosis)
 
     def operator_pod(self) -> Object:
         """The one operator that runs."""
@@ -163,8 +187,8 @@ class Release:
         return next((name for name in names if name in holder), "")
 
     def store_pod(self) -> Object:
-        """MinIO's pod."""
-        return self._pods("minio")[0]
+        """The object store's pod."""
+        return self._pods("store")[0]
 
     def metrics(self) -> dict[str, float]:
         """The operator's metrics, by name with labels."""

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from modelyard_operator import naming
+from tests.support import manifests
 from tests.support.cluster import (
     CHILDREN,
     DATASET,
@@ -25,6 +26,7 @@ from tests.support.cluster import (
     Resource,
     documents,
 )
+from tests.support.objectstore import ObjectStore
 from tests.support.recorder import Recorder, conditions
 from tests.support.release import ensure_namespace
 from tests.support.waiting import eventually
@@ -43,9 +45,11 @@ GONE_SECONDS = 180.0
 class Workspace:
     """A namespace that enforces Pod Security "restricted", and all that a test does in it."""
 
-    def __init__(self, cluster: Cluster, recorder: Recorder, name: str) -> None:
+    def __init__(self, cluster: Cluster, recorder: Recorder, store: ObjectStore, name: str) -> None:
+        """``store``: with the keys of this namespace."""
         self.cluster = cluster
         self.recorder = recorder
+        self.store = store
         self.name = name
 
     def create(self) -> None:
@@ -57,6 +61,13 @@ class Workspace:
             f"namespace {self.name} has its service account",
             timeout=60,
         )
+
+    def open_store(self) -> None:
+        """Have the operator make the namespace's bucket and keys: with the first object, which then goes."""
+        self.apply(manifests.upload("first"))
+        self.until_phase(DATASET, "first", "AwaitingUpload")
+        self.remove(DATASET, "first")
+        self.until_gone(DATASET, "first")
 
     def delete(self) -> None:
         """Delete it with all that is in it; does not wait."""

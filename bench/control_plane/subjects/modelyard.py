@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,8 +22,8 @@ from modelyard_operator.settings import Settings
 CRDS = Path(__file__).parents[3] / "crds"
 SYSTEM = "modelyard-system"
 DATASET = "photos"
-BUCKET = "modelyard"
-SECRET = "modelyard-object-store"
+NOWHERE = "http://127.0.0.1:9"
+"""Object store: no job of this benchmark reads or writes one, and the operator asks it for nothing."""
 VERSION = "sha256:" + "1" * 64
 
 
@@ -46,7 +44,6 @@ class Modelyard(Subject):
 
     def __init__(self, plane: Plane) -> None:
         super().__init__(plane)
-        self._store = ThreadingHTTPServer(("127.0.0.1", 0), _EmptyBucket)
         self._health = free_port()
 
     @classmethod
@@ -59,21 +56,12 @@ class Modelyard(Subject):
             self.plane.kubectl("apply", "--server-side", "-f", str(path))
         self.plane.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
         self.plane.apply(*(namespace(name) for name in (SYSTEM, *namespaces)))
-        self.plane.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": SECRET, "namespace": SYSTEM},
-                "stringData": {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"},
-            },
-            *(_dataset(name) for name in namespaces),
-        )
+        self.plane.apply(*(_keys(name) for name in namespaces), *(_dataset(name) for name in namespaces))
         for name in namespaces:
             arguments = ["--subresource=status", "--server-side", "--field-manager=bench"]
             self.plane.kubectl(
                 "apply", *arguments, "-f", "-", stdin=yaml.safe_dump(_dataset(name, ready=True))
             )
-        threading.Thread(target=self._store.serve_forever, daemon=True).start()
 
     def start(self) -> None:
         """Start the operator; it is ready when its caches are complete."""
@@ -84,9 +72,7 @@ class Modelyard(Subject):
             "MODELYARD_NAMESPACE": SYSTEM,
             # As the chart does: a container that starts again in the same pod takes its lease back.
             "MODELYARD_POD_NAME": "modelyard-operator-0",
-            "MODELYARD_STORE_ENDPOINT": f"http://127.0.0.1:{self._store.server_address[1]}",
-            "MODELYARD_STORE_BUCKET": BUCKET,
-            "MODELYARD_STORE_SECRET": SECRET,
+            "MODELYARD_STORE_ENDPOINT": NOWHERE,
             "MODELYARD_HEALTH_PORT": str(self._health),
             "MODELYARD_REPORT_PORT": "0",
             "MODELYARD_BIND_ADDRESS": "127.0.0.1",
@@ -96,9 +82,7 @@ class Modelyard(Subject):
         process.wait(lambda: answers(f"http://127.0.0.1:{self._health}/readyz"), READY_SECONDS)
 
     def close(self) -> None:
-        """End the object store."""
-        self._store.shutdown()
-        self._store.server_close()
+        """It leaves nothing."""
 
     def job(self, name: str, namespace: str) -> Manifest:
         return {
@@ -112,6 +96,16 @@ class Modelyard(Subject):
                 "datasets": [{"channel": "train", "dataset": DATASET}],
             },
         }
+
+
+def _keys(namespace_name: str) -> Manifest:
+    """The namespace's bucket and keys, as whoever runs a store of their own supplies them."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": naming.STORE_SECRET, "namespace": namespace_name},
+        "stringData": {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "BUCKET": "bench"},
+    }
 
 
 def _dataset(namespace_name: str, *, ready: bool = False) -> Manifest:
@@ -137,23 +131,3 @@ def _dataset(namespace_name: str, *, ready: bool = False) -> Manifest:
             "splits": {"train": 800, "validation": 200},
         }
     return found
-
-
-class _EmptyBucket(BaseHTTPRequestHandler):
-    """As much of S3 as says that the bucket is there; no job of this benchmark reads or writes it."""
-
-    def do_HEAD(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        body = b'<?xml version="1.0"?><LocationConstraint>us-east-1</LocationConstraint>'
-        self.send_response(200)
-        self.send_header("Content-Type", "application/xml")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""

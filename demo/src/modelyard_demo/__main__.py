@@ -44,9 +44,9 @@ class Demo:
         with self.clock.stage("Install the chart"):
             self._install()
         with self.clock.stage("Make the digits and upload them"):
-            self._upload()
+            upload = self._upload()
         with self.clock.stage("Dataset"):
-            dataset = self._dataset()
+            dataset = self._dataset(upload)
         with self.clock.stage("TrainingJob"):
             job = self._train()
         with self.clock.stage("Deployment"):
@@ -55,8 +55,8 @@ class Demo:
             self.clock.say(f"sending images to {endpoint.url}")
             found, seconds = predict.predict_all(endpoint, HELD_OUT, dataset["status"]["labels"])
             self.clock.say(f"{len(found)} images in {seconds:.1f} s")
-        with store.opened() as client:
-            epochs = store.read_lines(client, self._metrics_key(job))
+        with store.opened(self.namespace) as bucket:
+            epochs = bucket.read_lines(_metrics_key(job))
         results = Results(
             self.bring_up,
             time.time(),
@@ -95,7 +95,22 @@ class Demo:
             timeout=self.limits.removal + 10,
         )
 
-    def _upload(self) -> None:
+    def _upload(self) -> store.Upload:
+        """Make the images and their Dataset, and upload them; what is missing then is the seal."""
+        self._make_images()
+        waiting, _ = self._journey(s.DATASETS, self.limits.dataset).run(
+            s.EXAMPLE / "dataset.yaml", until="AwaitingUpload", describe=_dataset_line
+        )
+        where = waiting["status"]["upload"]
+        with store.opened(self.namespace) as bucket:
+            removed = bucket.remove_uploads(s.NAME, but=where["prefix"])
+            if removed:
+                self.clock.say(f"{removed} objects of former runs removed")
+            done = bucket.upload(IMAGES, where, self.clock.say)
+        self.clock.say(f"uploaded to s3://{where['bucket']}/{where['prefix']}")
+        return done
+
+    def _make_images(self) -> None:
         made = subprocess.run(
             [sys.executable, str(s.EXAMPLE / "make_images.py"), str(IMAGES.parent)],
             capture_output=True,
@@ -106,16 +121,13 @@ class Demo:
         if made.returncode:
             raise DemoError(f"the digits could not be written: {made.stderr.strip()}")
         self.clock.say(made.stdout.strip())
-        with store.opened() as client:
-            done = store.upload(client, IMAGES, s.PREFIX, self.clock.say)
-        self.clock.say(
-            f"{done.sent} sent, {done.unchanged} there already, {done.removed} removed: s3://{s.BUCKET}/{s.PREFIX}"
-        )
 
-    def _dataset(self) -> Manifest:
-        found, seconds = self._journey(s.DATASETS, self.limits.dataset).run(
-            s.EXAMPLE / "dataset.yaml", until="Ready", describe=_dataset_line
-        )
+    def _dataset(self, upload: store.Upload) -> Manifest:
+        """The port is forwarded before the time counts: a user's program has its way to the store."""
+        with store.opened(self.namespace) as bucket:
+            found, seconds = self._journey(s.DATASETS, self.limits.dataset).follow(
+                lambda: bucket.seal(upload), until="Ready", describe=_dataset_line
+            )
         self.clock.figure(s.DATASET_READY, seconds, s.GOALS[s.DATASET_READY])
         return found
 
@@ -144,12 +156,12 @@ class Demo:
     def _journey(self, resource: str, limit: float) -> Journey:
         return Journey(self.clock, resource, s.NAME, self.namespace, limit)
 
-    def _metrics_key(self, job: Manifest) -> str:
-        """See modelyard_algorithms.contract.layout."""
-        from modelyard_algorithms.contract import layout
 
-        uid = str(job["metadata"]["uid"])
-        return layout.run_prefix(self.namespace, s.NAME, uid) + layout.METRICS_FILE
+def _metrics_key(job: Manifest) -> str:
+    """See modelyard_algorithms.contract.layout."""
+    from modelyard_algorithms.contract import layout
+
+    return layout.run_prefix(s.NAME, str(job["metadata"]["uid"])) + layout.METRICS_FILE
 
 
 def check_names(folder: Path) -> None:

@@ -49,15 +49,34 @@ class Journey:
             manifest: File that kubectl applies.
             until: Phase that ends the journey.
             describe: One line about the object, printed when it changes.
-            watch: Told each state of the object, with the seconds since apply.
+            watch: Called with each state of the object, and the seconds since apply.
 
         Raises:
             ObjectError: it failed, or took too long.
             DemoError: the API server refuses it.
         """
+
+        def apply() -> None:
+            self.clock.say(kubectl.run("apply", "-n", self.namespace, "-f", str(manifest)).strip())
+
+        return self.follow(apply, until=until, describe=describe, watch=watch)
+
+    def follow(
+        self,
+        begin: Callable[[], None],
+        *,
+        until: str,
+        describe: Callable[[Manifest], str],
+        watch: Callable[[Manifest, float], None] = lambda _found, _seconds: None,
+    ) -> tuple[Manifest, float]:
+        """As ``run``, for an object that goes on when ``begin`` has been called: seconds count from there.
+
+        Raises:
+            ObjectError: it failed, or took too long.
+        """
         started = time.monotonic()
         stalled_since: float | None = None
-        self.clock.say(kubectl.run("apply", "-n", self.namespace, "-f", str(manifest)).strip())
+        begin()
         for found in kubectl.follow(self.resource, self.name, self.namespace, self.limit, STALLED_SECONDS):
             seconds = time.monotonic() - started
             watch(found, seconds)

@@ -15,15 +15,13 @@ FOLDER = BUILD / "demo"
 
 RELEASE = "modelyard"
 SYSTEM_NAMESPACE = "modelyard-system"
-BUCKET = "modelyard"
-OBJECT_STORE_SECRET = f"{RELEASE}-object-store"
+OBJECT_STORE_SECRET = "modelyard-store"
+"""In the demo's namespace, made by the operator: keys and name of the namespace's bucket."""
 OBJECT_STORE_SERVICE = f"{RELEASE}-store"
 OBJECT_STORE_PORT = 9000
 
 NAME = "digits"
 """Of the Dataset, the TrainingJob and the Deployment in examples/digits."""
-PREFIX = "digits/"
-"""Where examples/digits/dataset.yaml reads the images from."""
 DATASETS = "datasets.modelyard.dev"
 TRAINING_JOBS = "trainingjobs.modelyard.dev"
 DEPLOYMENTS = "deployments.modelyard.dev"
@@ -44,7 +42,7 @@ class Limits:
 
 
 DATASET_READY, FIRST_STEP, TRAINED, DEPLOYMENT_READY = (
-    "Dataset: apply to Ready",
+    "Dataset: sealed to Ready",
     "TrainingJob: apply to first step",
     "TrainingJob: apply to Succeeded",
     "Deployment: apply to Ready",

@@ -1,11 +1,12 @@
-"""The platform's object store from outside the cluster: images in, metrics out."""
+"""The demo's bucket from outside the cluster: images and their seal in, metrics out."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
+import io
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from minio.error import MinioException
 from modelyard_demo import kubectl
 from modelyard_demo.errors import DemoError
 from modelyard_demo.settings import (
-    BUCKET,
     OBJECT_STORE_PORT,
     OBJECT_STORE_SECRET,
     OBJECT_STORE_SERVICE,
@@ -31,81 +31,108 @@ THREADS = 8
 
 @dataclass(frozen=True)
 class Upload:
-    """What an upload did."""
+    """An upload that is complete but for its seal."""
 
-    sent: int
-    unchanged: int
-    removed: int
+    seal: str
+    """Key of the seal."""
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A namespace's bucket, opened with the namespace's own keys."""
+
+    client: Minio
+    name: str
+
+    def upload(self, folder: Path, where: Mapping[str, str], say: Callable[[str], None]) -> Upload:
+        """Send the images below a folder to where a Dataset's status.upload says.
+
+        Raises:
+            DemoError: the store refuses.
+        """
+        files = sorted(folder.rglob("*.png"))
+        keys = [where["prefix"] + path.relative_to(folder).as_posix() for path in files]
+        try:
+            with ThreadPoolExecutor(THREADS) as pool:
+                for done, _ in enumerate(pool.map(self._send, keys, files), start=1):
+                    if done % 250 == 0 or done == len(files):
+                        say(f"{done} of {len(files)} images sent")
+        except (MinioException, OSError) as error:
+            raise DemoError(f"the object store does not take the images: {error}") from error
+        return Upload(where["seal"], len(files), sum(path.stat().st_size for path in files))
+
+    def seal(self, upload: Upload) -> None:
+        """Say that an upload is complete.
+
+        Raises:
+            DemoError: the store refuses.
+        """
+        data = json.dumps({"files": upload.files, "bytes": upload.bytes}).encode()
+        try:
+            self.client.put_object(self.name, upload.seal, io.BytesIO(data), len(data))
+        except (MinioException, OSError) as error:
+            raise DemoError(f"the object store does not take the seal: {error}") from error
+
+    def remove_uploads(self, dataset: str, but: str) -> int:
+        """Delete what was uploaded for former Datasets of a name; gives how many objects that was.
+
+        What lies below ``but`` stays.
+
+        Raises:
+            DemoError: the store refuses.
+        """
+        former = re.compile(rf"uploads/{re.escape(dataset)}-[0-9a-f]{{8}}/")
+        try:
+            listed = self.client.list_objects(self.name, prefix=f"uploads/{dataset}-", recursive=True)
+            keys = [str(item.object_name) for item in listed]
+            doomed = [DeleteObject(key) for key in keys if former.match(key) and not key.startswith(but)]
+            problems = list(self.client.remove_objects(self.name, doomed))
+        except (MinioException, OSError) as error:
+            raise DemoError(f"the object store does not remove former uploads: {error}") from error
+        if problems:
+            raise DemoError(f"the object store does not remove {problems[0].name}: {problems[0].message}")
+        return len(doomed)
+
+    def read_lines(self, key: str) -> list[dict[str, Any]]:
+        """The JSON lines of an object; none where it does not exist or cannot be read: they only decorate."""
+        try:
+            answer = self.client.get_object(self.name, key)
+        except (MinioException, OSError):
+            return []
+        try:
+            return [json.loads(line) for line in answer.data.decode().splitlines()]
+        except (ValueError, OSError):
+            return []
+        finally:
+            answer.close()
+            answer.release_conn()
+
+    def _send(self, key: str, path: Path) -> None:
+        self.client.fput_object(self.name, key, str(path), content_type="image/png")
 
 
 @contextmanager
-def opened() -> Iterator[Minio]:
-    """A client of the store, through a forwarded port, with the keys of its Secret.
+def opened(namespace: str) -> Iterator[Bucket]:
+    """The bucket of a namespace, through a forwarded port, with the keys of the Secret there.
 
     Raises:
         DemoError: there is no Secret, or no way to the store.
     """
-    secret = kubectl.get("secret", OBJECT_STORE_SECRET, SYSTEM_NAMESPACE)
+    secret = kubectl.get("secret", OBJECT_STORE_SECRET, namespace)
     if secret is None:
         raise DemoError(
-            f"the Secret {OBJECT_STORE_SECRET} is missing in {SYSTEM_NAMESPACE}: the operator makes it; see "
-            f"`kubectl -n {SYSTEM_NAMESPACE} logs deployment/modelyard-operator`"
+            f"the Secret {OBJECT_STORE_SECRET} is missing in {namespace}: the operator makes it with the "
+            f"first object there; see `kubectl -n {SYSTEM_NAMESPACE} logs deployment/modelyard-operator`"
         )
-    keys = [
-        base64.b64decode(secret["data"][key]).decode()
-        for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-    ]
+    data = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
     with kubectl.forwarded(OBJECT_STORE_SERVICE, OBJECT_STORE_PORT, SYSTEM_NAMESPACE) as port:
-        yield Minio(f"127.0.0.1:{port}", keys[0], keys[1], secure=False)
-
-
-def upload(client: Minio, folder: Path, prefix: str, say: Callable[[str], None]) -> Upload:
-    """Make the objects below ``prefix`` equal to the files below ``folder``.
-
-    Raises:
-        DemoError: the store refuses.
-    """
-    files = {prefix + path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.png"))}
-    try:
-        if not client.bucket_exists(BUCKET):
-            client.make_bucket(BUCKET)
-        there = {
-            str(found.object_name): str(found.etag).strip('"')
-            for found in client.list_objects(BUCKET, prefix=prefix, recursive=True)
-        }
-        changed = [(key, path) for key, path in files.items() if there.get(key) != _etag(path)]
-        with ThreadPoolExecutor(THREADS) as pool:
-            for done, _ in enumerate(pool.map(lambda pair: _put(client, *pair), changed), start=1):
-                if done % 250 == 0 or done == len(changed):
-                    say(f"{done} of {len(changed)} images sent")
-        stale = sorted(there.keys() - files.keys())
-        problems = list(client.remove_objects(BUCKET, [DeleteObject(key) for key in stale]))
-    except (MinioException, OSError) as error:
-        raise DemoError(f"the object store does not take the images: {error}") from error
-    if problems:
-        raise DemoError(f"the object store does not remove {problems[0].name}: {problems[0].message}")
-    return Upload(len(changed), len(files) - len(changed), len(stale))
-
-
-def read_lines(client: Minio, key: str) -> list[dict[str, Any]]:
-    """The JSON lines of an object; none where it does not exist or cannot be read: they only decorate."""
-    try:
-        answer = client.get_object(BUCKET, key)
-    except (MinioException, OSError):
-        return []
-    try:
-        return [json.loads(line) for line in answer.data.decode().splitlines()]
-    except (ValueError, OSError):
-        return []
-    finally:
-        answer.close()
-        answer.release_conn()
-
-
-def _put(client: Minio, key: str, path: Path) -> None:
-    client.fput_object(BUCKET, key, str(path), content_type="image/png")
-
-
-def _etag(path: Path) -> str:
-    """What S3 calls an object that was sent in one part."""
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        client = Minio(
+            f"127.0.0.1:{port}",
+            access_key=data["AWS_ACCESS_KEY_ID"],
+            secret_key=data["AWS_SECRET_ACCESS_KEY"],
+            secure=False,
+            region=data["AWS_REGION"],
+        )
+        yield Bucket(client, data["BUCKET"])

@@ -35,7 +35,7 @@ def times(results: Results, say: Say) -> None:
     if results.bring_up.busy:
         others = f"load {results.bring_up.load:.1f} on {os.cpu_count()} CPUs before the demo began"
         say(f"  The machine was busy with something else ({others}): take it away for its own figures.")
-    say("Of this, from kubectl apply")
+    say("Of this, from the seal of the upload, or from kubectl apply")
     for figure in results.figures:
         say(f"  {figure}")
 

@@ -351,6 +351,8 @@ def main() -> int:
     logs.set_up(settings.log_level, settings.log_format)
     # Parsed JSON is thousands of dicts without a cycle among them: looking for one that often is in vain.
     gc.set_threshold(50_000, 20, 20)
+    # The parser takes 1,024 levels of nesting, and what walks through an object takes some frames for each.
+    sys.setrecursionlimit(10_000)
     return _run(operate(settings))
 
 

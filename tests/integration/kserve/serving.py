@@ -10,6 +10,7 @@ from tests.support.apiserver import ApiServer, KubectlError
 from tests.support.waiting import eventually
 
 SECONDS = 30.0
+BUCKET = "team"
 DIGEST = "sha256:" + "cd" * 32
 READY = {"PredictorReady": "True", "IngressReady": "True", "Ready": "True"}
 OURS, SERVICES, DEPLOYMENTS = "deployments.modelyard.dev", "inferenceservices", "deployments.apps"
@@ -25,6 +26,9 @@ class Serving:
     def create(self, **spec: Any) -> None:
         """The namespace, a TrainingJob that has succeeded, and the Deployment of its model."""
         self.server.kubectl("create", "namespace", self.namespace)
+        keys = ("AWS_ACCESS_KEY_ID=key", "AWS_SECRET_ACCESS_KEY=secret", f"BUCKET={BUCKET}")
+        literals = [f"--from-literal={key}" for key in keys]
+        self.server.kubectl("create", "secret", "generic", "modelyard-store", "-n", self.namespace, *literals)
         self.apply("TrainingJob", "t", algorithm="image-classification", datasets=_DATASETS, suspend=True)
         self.publish(DIGEST)
         self.apply("Deployment", "d", **({"model": {"trainingJob": "t"}} | spec))
@@ -37,7 +41,7 @@ class Serving:
 
     def publish(self, digest: str) -> None:
         """The TrainingJob has a model with this digest."""
-        uri = f"s3://modelyard/models/{self.namespace}/t/"
+        uri = f"s3://{BUCKET}/models/t-0/"
         model = {"uri": uri, "digest": digest, "bytes": 9}
         self.patch("trainingjobs", "t", {"status": {"phase": "Succeeded", "model": model}}, "status")
 

@@ -152,11 +152,10 @@ async def test_each_child_comes_back_and_each_edit_is_undone(
 
         async def repaired() -> bool:
             try:
-                return bool(
-                    (await client.get(server))["spec"]["replicas"] == 1
-                    and (await client.get(service))["spec"]["selector"]["modelyard.dev/name"] == "j"
-                    and (await client.get(deleted))["metadata"]["uid"] != old
-                )
+                found = [await client.get(ref) for ref in (server, service, deleted)]
+                replicas, selector = found[0]["spec"]["replicas"], found[1]["spec"]["selector"]
+                renewed = bool(found[2]["metadata"]["uid"] != old)
+                return renewed and replicas == 1 and selector["modelyard.dev/name"] == "j"
             except NotFoundError:
                 return False
 

@@ -56,6 +56,6 @@ def test_the_manifests_are_what_the_demo_and_the_typed_kinds_expect() -> None:
         model.model_validate(manifest)
         found[manifest["kind"]] = manifest
     assert {manifest["metadata"]["name"] for manifest in found.values()} == {settings.NAME}
-    assert found["Dataset"]["spec"]["source"]["objectStore"]["prefix"] == settings.PREFIX
+    assert found["Dataset"]["spec"]["source"] == {"upload": {}}
     assert found["TrainingJob"]["spec"]["workers"] == 2
     assert found["Deployment"]["spec"]["expose"]["type"] == "NodePort"

@@ -44,6 +44,18 @@ def test_it_prints_each_change_once_and_ends_in_the_wanted_phase(
     ]
 
 
+def test_seconds_count_from_what_makes_an_object_go_on(
+    journey: Journey, kubectl: FakeProgram, dataset: Make
+) -> None:
+    _watching(kubectl, dataset("AwaitingUpload"), dataset("Ready", items=3))
+    begun: list[str] = []
+    found, seconds = journey.follow(lambda: begun.append("sealed"), until="Ready", describe=str)
+    assert begun == ["sealed"]
+    assert found["status"]["phase"] == "Ready"
+    assert 0 <= seconds < 10
+    assert not any("apply" in call for call in kubectl.calls())
+
+
 def test_a_status_of_an_older_spec_is_not_believed(
     journey: Journey, kubectl: FakeProgram, dataset: Make
 ) -> None:

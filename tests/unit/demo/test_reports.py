@@ -28,7 +28,7 @@ def results(tmp_path: Path) -> Results:
         namespace="demo",
         stages=[Stage("Dataset", 4.2)],
         figures=[
-            Figure("Dataset: apply to Ready", 4.0, 5.0),
+            Figure("Dataset: sealed to Ready", 4.0, 5.0),
             Figure("Deployment", 12.0, 10.0),
             Figure("x", 1.0),
         ],

@@ -12,7 +12,7 @@ from modelyard_operator.storage.errors import StorageError
 
 log = logging.getLogger(__name__)
 
-PERIOD = 1.0
+PERIOD = 0.5
 ASKED_PER_SECOND = 20.0
 """With very many that wait, each is asked for less often."""
 AT_ONCE = 8

@@ -10,7 +10,7 @@ from typing import Any, cast
 import orjson
 
 from modelyard_operator import naming
-from modelyard_operator.kube import errors, resources
+from modelyard_operator.kube import decoding, errors, resources
 from modelyard_operator.kube.errors import ConflictError, InvalidError
 from modelyard_operator.kube.resources import Resource
 from modelyard_operator.kube.transport import Fence, Request, Transport, no_fence
@@ -106,7 +106,7 @@ class Client:
                 timeout_seconds=LIST_TIMEOUT,
             )
             content = await self._transport.send(request)
-            found = orjson.loads(content)
+            found = decoding.loads(content)
             del content
             more = found["metadata"].get("continue")
             items = found.get("items") or []
@@ -153,7 +153,7 @@ class Client:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     if line:
-                        yield _watch_event(orjson.loads(line))
+                        yield _watch_event(decoding.loads(line))
 
     async def create(self, manifest: Manifest) -> Manifest:
         """Create an object.
@@ -312,7 +312,7 @@ class Client:
         return None if found.get("kind") == "Status" else found
 
     async def _answer(self, request: Request, fence: Fence = no_fence) -> Manifest:
-        return cast(Manifest, orjson.loads(await self._transport.send(request, fence=fence)))
+        return cast(Manifest, decoding.loads(await self._transport.send(request, fence=fence)))
 
 
 def _watch_event(line: Manifest) -> WatchEvent:

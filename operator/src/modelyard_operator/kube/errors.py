@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import orjson
 
+from modelyard_operator.kube import decoding
+
 LONGEST_RETRY_AFTER = 30.0
 
 
@@ -89,7 +91,7 @@ def from_status(found: Mapping[str, object]) -> ApiError:
 
 def _status_object(body: bytes) -> Mapping[str, object]:
     try:
-        found = orjson.loads(body)
+        found = decoding.loads(body)
     except orjson.JSONDecodeError:
         return {}
     return found if isinstance(found, dict) and found.get("kind") == "Status" else {}

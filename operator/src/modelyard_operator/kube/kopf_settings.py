@@ -12,6 +12,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import kopf
+from kopf._cogs.clients import api
+
+from modelyard_operator.kube import decoding
 
 SERVER_TIMEOUT, CLIENT_TIMEOUT, INACTIVITY_TIMEOUT = 240, 300, 90
 PAGE = 100
@@ -53,6 +56,8 @@ class NoProgress(kopf.ProgressStorage):
 
 def settings() -> kopf.OperatorSettings:
     """Time-outs that notice a stalled watch, pages for big lists, no events, no annotations."""
+    # kopf parses the lines of a watch with json.loads, which one deeply nested object of anybody's ends.
+    api.json = decoding  # type: ignore[attr-defined]
     found = kopf.OperatorSettings()
     found.persistence.diffbase_storage = NoDiffBase()
     found.persistence.progress_storage = NoProgress()

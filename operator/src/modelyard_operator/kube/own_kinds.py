@@ -160,10 +160,14 @@ class OwnKinds:
             self._alive(kind.plural, found["metadata"].get("namespace"))
             metrics.WATCH_EVENTS.labels(kind.plural, event["type"] or "LISTED").inc()
             meta = found["metadata"]
-            if event["type"] == "DELETED":
-                self._sinks[kind.kind].gone(found)
-            else:
-                self._sinks[kind.kind].seen(found)
+            try:
+                if event["type"] == "DELETED":
+                    self._sinks[kind.kind].gone(found)
+                else:
+                    self._sinks[kind.kind].seen(found)
+            except Exception:
+                # One object that cannot be kept must not hold up all others.
+                log.exception("%s %s/%s is ignored", kind.kind, meta.get("namespace", ""), meta["name"])
             self._arrived((kind.kind, meta.get("namespace", ""), meta["name"]))
             if event["type"] is None and self.synced.is_set():
                 self._census_now.set()

@@ -16,7 +16,7 @@ from typing import cast
 import orjson
 
 from modelyard_operator.api.base import API_VERSION
-from modelyard_operator.kube import chains
+from modelyard_operator.kube import chains, decoding
 from modelyard_operator.plan import Manifest, Ref
 
 TOMBSTONE_SECONDS = 300.0
@@ -72,7 +72,7 @@ class Store:
         status = manifest.get("status")
         phase = str(status.get("phase") or "") if isinstance(status, dict) else ""
         # A copy: what orjson returns keeps its whole work buffer, 8 KiB for 1 KiB of JSON.
-        raw = bytes(memoryview(orjson.dumps(trim(manifest))))
+        raw = bytes(memoryview(decoding.dumps(trim(manifest))))
         # Few different values in thousands of objects: one string for all that are equal.
         namespace, phase = intern(ref.namespace), intern(phase)
         kind[namespace, ref.name] = Entry(version, uid, owner and intern(owner), phase, raw)

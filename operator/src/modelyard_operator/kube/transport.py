@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from modelyard_operator import metrics
-from modelyard_operator.kube import errors
+from modelyard_operator.kube import decoding, errors
 from modelyard_operator.kube.credentials import Access
 from modelyard_operator.kube.errors import ApiError, ThrottledError, UnavailableError
 from modelyard_operator.kube.limiter import Limiter
@@ -22,10 +22,9 @@ TIMEOUT = 15.0
 CONNECT_TIMEOUT = 5.0
 READ_TRIES = 3
 THROTTLED_TRIES = 5
-CONNECTIONS = 112
-"""At the same time; each watch has one of its own besides what requests need."""
-WATCHES = 16
-"""Connections that are kept for them."""
+REQUESTS = 96
+"""At the same time. Each watch has a connection of its own besides; how many there are follows from the kinds
+and the namespaces that are watched."""
 GOODBYE = 0.1
 Fence = Callable[[], None]
 NETWORK_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
@@ -51,13 +50,14 @@ def session(access: Access, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSessi
 
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            limit=CONNECTIONS, ssl=access.ssl if access.ssl is not None else True, keepalive_timeout=60
+            limit=0, ssl=access.ssl if access.ssl is not None else True, keepalive_timeout=60
         ),
         # Uncompressed: both sides are near each other, and packing a list costs the API server more
         # than sending it.
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
         middlewares=(authorize,),
         trace_configs=list(traces),
+        response_class=decoding.Response,
         timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=CONNECT_TIMEOUT),
         # Proxies and .netrc of the environment are not meant for the API server.
         trust_env=False,
@@ -86,7 +86,7 @@ class Transport:
         self._limiter = limiter or Limiter(0, 0)
         self._session = session(access, _fenced_writes())
         # As many as there are connections for: a request that has a slot need not wait for one.
-        self._slots = asyncio.Semaphore(CONNECTIONS - WATCHES)
+        self._slots = asyncio.Semaphore(REQUESTS)
 
     async def close(self) -> None:
         """Close all connections; watches that were broken off get a moment to take their leave."""

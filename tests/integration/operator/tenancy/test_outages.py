@@ -77,9 +77,14 @@ async def test_an_account_that_somebody_changed_or_deleted_is_put_right(platform
         keys = await tenant.keys()
         account = keys["AWS_ACCESS_KEY_ID"]
         admin = platform.store.admin
-        for damage in (lambda: admin.set_secret(account, "guessed"), lambda: admin.delete_account(account)):
-            damage()
-            await eventually(lambda: admin.accounts().get(account) == keys["AWS_SECRET_ACCESS_KEY"])
+
+        async def repaired() -> bool:
+            return admin.accounts().get(account) == keys["AWS_SECRET_ACCESS_KEY"]
+
+        admin.set_secret(account, "guessed")
+        await becomes(repaired)
+        admin.delete_account(account)
+        await becomes(repaired)
 
 
 async def root_keys(platform: Platform) -> dict[str, str]:

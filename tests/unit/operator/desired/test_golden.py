@@ -35,13 +35,8 @@ def made_from(given: dict[str, Any]) -> list[Manifest]:
     controller = CONTROLLERS[given["object"]["kind"]]
     sim = Simulation(controller.plan, given["object"], replace(PLATFORM, kserve=bool(given.get("kserve"))))
     sim.uploaded = bool(given.get("uploaded"))
-    named = {Ref.of(manifest): manifest for manifest in given.get("references", [])}
-    sim.references = {
-        ref: named[replace(ref, uid=named_ref.uid)]
-        for ref in controller.references(given["object"])
-        for named_ref in named
-        if replace(named_ref, uid=None) == ref
-    }
+    named = {replace(Ref.of(manifest), uid=None): manifest for manifest in given.get("references", [])}
+    sim.references = {ref: named.get(ref) for ref in controller.references(given["object"])}
     made: dict[Ref, Manifest] = {}
     for _ in range(5):
         plan = sim.reconcile()

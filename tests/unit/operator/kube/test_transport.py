@@ -13,7 +13,7 @@ from modelyard_operator.kube.credentials import Access
 from modelyard_operator.kube.election import NotLeadingError
 from modelyard_operator.kube.errors import ThrottledError
 from modelyard_operator.kube.limiter import Limiter
-from modelyard_operator.kube.transport import CONNECTIONS, WATCHES, Transport
+from modelyard_operator.kube.transport import REQUESTS, Transport
 from modelyard_operator.plan import Ref
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "ns"}}
@@ -75,7 +75,7 @@ async def test_a_write_that_waits_for_a_connection_is_fenced_after_it() -> None:
     transport, term = Recording(), Term()
     transport.busy.clear()
     client = Client(transport, term.fence)
-    slots = CONNECTIONS - WATCHES
+    slots = REQUESTS
     writing = [asyncio.create_task(client.create(POD)) for _ in range(slots + 1)]
     await asyncio.sleep(0.01)
     assert transport.sent == slots
