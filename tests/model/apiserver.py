@@ -25,6 +25,8 @@ Address = tuple[str, str, str, str]
 FINAL_POD_PHASES = frozenset({"Succeeded", "Failed"})
 DEFAULT_GRACE = 30
 FIRST_VERSION = 10
+FORGER = "forger"
+"""Who plants objects that only look like children of ours."""
 FOREGROUND = "foregroundDeletion"
 """Finalizer of what stays until everything that it controls is gone."""
 

@@ -20,7 +20,6 @@ from tests.model.history import (
     live,
     status_of,
     task_of,
-    uid_label,
 )
 from tests.model.workloads import owned_pods
 
@@ -49,7 +48,7 @@ class Readings:
     def _remember(self, history: History, change: Change) -> str | None:
         item = change.object
         if item["kind"] == "Pod" and change.after is not None and item["status"]["phase"] == "Succeeded":
-            self._read.add((str(uid_label(item)), version_of(task_of(item))))
+            self._read.add((history.root_of(item), version_of(task_of(item))))
         return None
 
     def ready_is_what_was_read(self, history: History, change: Change) -> str | None:
@@ -92,7 +91,7 @@ def a_job_follows_its_number(history: History, change: Change) -> str | None:
     """The operator makes the Job of the reading whose number stands in the status, and no other."""
     if change.kind != JOB or change.before is not None or not by_operator(change):
         return None
-    owner = history.find(uid_label(change.object))
+    owner = history.find(history.root_of(change.object))
     if owner is None or "deletionTimestamp" in owner["metadata"]:
         return None  # A request that was under way: the garbage collector takes the Job.
     wanted, name = job_name(owner), change.object["metadata"]["name"]

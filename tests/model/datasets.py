@@ -15,9 +15,9 @@ from tests.model import every_kind
 from tests.model.dataset_invariants import Readings, result_of
 from tests.model.kubelet import ENDS
 from tests.model.machine import Machine, moments, pods, present
-from tests.model.world import World
+from tests.model.world import World, place
 
-names = st.sampled_from(["d", "d", "d", "e"])
+names = st.sampled_from(["d", "d", "d", "e", "other/d"])
 KEYS = "keys"
 FOREIGN = {"endpoint": "http://elsewhere:9000", "credentialsSecretName": KEYS}
 EDITS: list[dict[str, Any]] = [
@@ -82,12 +82,13 @@ class Datasets(Machine):
 
     @rule(name=names)
     def somebody_deletes_the_service(self, name: str) -> None:
-        self.world.delete("Service", naming.workers_service(name), "v1")
+        namespace, name = place(name)
+        self.world.delete("Service", f"{namespace}/{naming.workers_service(name)}", "v1")
 
     @rule(which=pods)
     def somebody_deletes_a_job(self, which: int) -> None:
         if (job := self._job(which)) is not None:
-            self.world.delete("Job", job["metadata"]["name"], "batch/v1")
+            self.world.server.delete("user", Ref.of(job))
 
     @rule(which=pods, suspend=st.booleans())
     def a_queue_holds_a_job_or_lets_it_go(self, which: int, suspend: bool) -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
-from modelyard_operator.plan import Manifest
+from modelyard_operator.plan import Manifest, Ref
 from tests.model.apiserver import Change
 from tests.model.every_kind import handled
-from tests.model.history import Check, History, Rest, by_operator, is_own, status_of, task_of, uid_label
+from tests.model.history import Check, History, Rest, by_operator, is_own, status_of, task_of
 from tests.model.workloads import owned_pods, ready
 
 SERVERS = ("apps/v1", "Deployment")
@@ -21,8 +21,8 @@ class Servings:
     """Remembers which models there were, and which servers have answered."""
 
     def __init__(self) -> None:
-        self._published: dict[str, set[str]] = {}
-        """TrainingJob's name -> URIs of its models."""
+        self._published: dict[tuple[str, str], set[str]] = {}
+        """Namespace and name of a TrainingJob -> URIs of its models."""
         self._complete: set[tuple[str, int, str]] = set()
         """(uid of our Deployment, replicas, model's URI): so many servers of this model have answered, and
         no others were left."""
@@ -46,12 +46,13 @@ class Servings:
         if is_own(change) and item["kind"] == "TrainingJob":
             uri = (status_of(item).get("model") or {}).get("uri")
             if uri is not None:
-                self._published.setdefault(item["metadata"]["name"], set()).add(uri)
+                key = (item["metadata"]["namespace"], item["metadata"]["name"])
+                self._published.setdefault(key, set()).add(uri)
         elif change.kind == SERVERS:
             status, asked = status_of(item), item["spec"]["replicas"]
             counts = {status.get(key) for key in ("replicas", "updatedReplicas", "availableReplicas")}
             if counts == {asked} and status["observedGeneration"] == item["metadata"]["generation"]:
-                self._complete.add((str(uid_label(item)), asked, model_of(item["spec"]["template"])))
+                self._complete.add((history.root_of(item), asked, model_of(item["spec"]["template"])))
         return None
 
     def ready_is_no_lie(self, history: History, change: Change) -> str | None:
@@ -70,13 +71,14 @@ class Servings:
         if change.after is None or not says_ready(change):
             return None
         spec, uri = history.observed_spec(change.after), status_of(change.after)["model"]["uri"]
-        return None if uri in self._models(spec) else f"{uri} is served for {spec['model']}"
+        known = self._models(change.after["metadata"]["namespace"], spec)
+        return None if uri in known else f"{uri} is served for {spec['model']}"
 
-    def _models(self, spec: Manifest) -> set[str]:
-        """URIs that a spec can have meant."""
+    def _models(self, namespace: str, spec: Manifest) -> set[str]:
+        """URIs that a spec can have meant, all of its own namespace."""
         if "objectStore" in spec["model"]:
-            return {f"s3://modelyard-ns/{spec['model']['objectStore']['prefix']}"}
-        return self._published.get(spec["model"]["trainingJob"], set())
+            return {f"s3://modelyard-{namespace}/{spec['model']['objectStore']['prefix']}"}
+        return self._published.get((namespace, spec["model"]["trainingJob"]), set())
 
     def what_can_be_served_is_served(self, history: History) -> str | None:
         """With a model and a token it is Ready, or stopped as asked; without one of them it says so."""
@@ -177,8 +179,9 @@ def model_of(pod: Manifest) -> str:
 def has_model(history: History, item: Manifest) -> bool:
     if "objectStore" in item["spec"]["model"]:
         return True
-    jobs = {job["metadata"]["name"]: status_of(job) for job in history.server.all(API_VERSION, "TrainingJob")}
-    return jobs.get(item["spec"]["model"]["trainingJob"], {}).get("phase") == "Succeeded"
+    namespace, name = item["metadata"]["namespace"], item["spec"]["model"]["trainingJob"]
+    job = history.server.find(Ref(API_VERSION, "TrainingJob", namespace, name))
+    return status_of(job).get("phase") == "Succeeded"
 
 
 def says_ready(change: Change) -> bool:

@@ -14,9 +14,10 @@ from modelyard_operator.reconcile import deployment
 from tests.model import every_kind
 from tests.model.deployment_invariants import Servings
 from tests.model.machine import Machine, moments, pods, present
-from tests.model.world import NAMESPACE, World, told
+from tests.model.world import World, place, told
 
-names = st.sampled_from(["s", "s", "s", "t"])
+names = st.sampled_from(["s", "s", "s", "t", "other/s"])
+jobs = st.sampled_from(["a", "b", "other/a"])
 TOKEN = "mine"
 EDITS: list[dict[str, Any]] = [
     {"model": {"trainingJob": "a", "objectStore": None}},
@@ -37,14 +38,14 @@ MODELS: list[dict[str, Any]] = [
     {"phase": "Failed", "message": "it failed"},
     {
         "phase": "Succeeded",
-        "model": {"uri": "s3://modelyard-ns/models/{}/1/", "digest": "sha256:1", "bytes": 1},
+        "model": {"uri": "s3://modelyard-{}/models/{}/1/", "digest": "sha256:1", "bytes": 1},
     },
     {
         "phase": "Succeeded",
-        "model": {"uri": "s3://modelyard-ns/models/{}/2/", "digest": "sha256:2", "bytes": 1},
+        "model": {"uri": "s3://modelyard-{}/models/{}/2/", "digest": "sha256:2", "bytes": 1},
     },
 ]
-"""What a TrainingJob may have come to; {} is its name."""
+"""What a TrainingJob may have come to; {} are its namespace and name."""
 
 
 class Deployments(Machine):
@@ -63,6 +64,7 @@ class Deployments(Machine):
     def begin(self, spec: dict[str, Any], model: dict[str, Any], serves: bool) -> None:
         self.a_job_comes_to_something("a", MODELS[-1] if serves else model)
         self.a_job_comes_to_something("b", MODELS[-1])
+        self.a_job_comes_to_something("other/a", MODELS[-1])
         self.somebody_sets_a_token("one")
         self.somebody_creates_a_deployment("s", spec)
         self.world.pass_time(0.3)
@@ -84,19 +86,19 @@ class Deployments(Machine):
     def somebody_deletes_the_deployment(self, name: str) -> None:
         self.world.delete("Deployment", name)
 
-    @rule(name=st.sampled_from("ab"), model=st.sampled_from(MODELS))
+    @rule(name=jobs, model=st.sampled_from(MODELS))
     def a_job_comes_to_something(self, name: str, model: dict[str, Any]) -> None:
         """A TrainingJob of this name; what it has come to is final."""
         found = self.world.find("TrainingJob", name)
         if found is None:
             found = self.world.create("TrainingJob", name, {})
         if (found.get("status") or {}).get("phase") in {None, "Running"}:
-            ref, published = Ref(API_VERSION, "TrainingJob", NAMESPACE, name), model.get("model")
+            ref, published = Ref(API_VERSION, "TrainingJob", *place(name)), model.get("model")
             if published is not None:
-                model = model | {"model": published | {"uri": published["uri"].format(name)}}
+                model = model | {"model": published | {"uri": published["uri"].format(*place(name))}}
             self.world.server.patch("user", ref, {"status": model}, subresource="status")
 
-    @rule(name=st.sampled_from("ab"))
+    @rule(name=jobs)
     def somebody_deletes_a_job(self, name: str) -> None:
         self.world.delete("TrainingJob", name)
 
@@ -110,15 +112,17 @@ class Deployments(Machine):
 
     @rule(name=names, what=st.sampled_from(["Deployment", "Service", "PodDisruptionBudget", "token"]))
     def somebody_deletes_a_child(self, name: str, what: str) -> None:
+        namespace, name = place(name)
         if what == "token":
-            self.world.delete("Secret", naming.token_secret(name), "v1")
+            self.world.delete("Secret", f"{namespace}/{naming.token_secret(name)}", "v1")
         else:
             versions = {"Deployment": "apps/v1", "Service": "v1", "PodDisruptionBudget": "policy/v1"}
-            self.world.delete(what, naming.server(name), versions[what])
+            self.world.delete(what, f"{namespace}/{naming.server(name)}", versions[what])
 
     @rule(name=names, replicas=st.sampled_from([0, 2, 5]))
     def somebody_scales_the_servers_by_hand(self, name: str, replicas: int) -> None:
-        ref = Ref("apps/v1", "Deployment", NAMESPACE, naming.server(name))
+        namespace, name = place(name)
+        ref = Ref("apps/v1", "Deployment", namespace, naming.server(name))
         if self.world.server.find(ref) is not None:
             self.world.server.patch("user", ref, {"spec": {"replicas": replicas}})
 

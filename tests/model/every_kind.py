@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.plan import Manifest
 from tests.model.apiserver import Change
-from tests.model.history import Check, History, Rest, by_operator, is_own, owner_of, status_of, uid_label
+from tests.model.history import Check, History, Rest, by_operator, is_journal, is_own, owner_of, status_of
 
 
 def conditions_agree(history: History, change: Change) -> str | None:
@@ -41,6 +41,15 @@ def the_deleted_stay_deleted(history: History, change: Change) -> str | None:
     return None
 
 
+def nothing_is_touched_that_is_not_ours(history: History, change: Change) -> str | None:
+    """Whatever an operator writes, or deletes, is an object of ours, one that hangs on an object of ours in
+    the same namespace, or its own journal: never what only has the labels, or the uid, of a child."""
+    item = change.object
+    if not by_operator(change) or is_own(change) or is_journal(item) or history.root_of(item):
+        return None
+    return f"{item['kind']} {item['metadata'].get('namespace')}/{item['metadata']['name']} is nobody's"
+
+
 def observed_generation_is_true(history: History) -> str | None:
     """The status was computed from the newest spec."""
     for item in handled(history):
@@ -53,11 +62,10 @@ def observed_generation_is_true(history: History) -> str | None:
 def no_orphans(history: History) -> str | None:
     """Whatever belongs to an object of ours that is gone is gone too."""
     alive = {item["metadata"]["uid"] for item in history.server.objects.values()}
-    ever = {change.object["metadata"]["uid"] for change in history.server.log if is_own(change)}
     for item in history.server.objects.values():
-        for uid in filter(None, (owner_of(item), uid_label(item))):
-            if uid not in alive and uid in ever:
-                return f"{item['kind']} {item['metadata']['name']} has lost its owner"
+        root = history.root_of(item)
+        if root and not {root, owner_of(item)} <= alive:
+            return f"{item['kind']} {item['metadata']['name']} has lost its owner"
     return None
 
 
@@ -77,5 +85,10 @@ def handled(history: History) -> Iterator[Manifest]:
             yield item
 
 
-ALWAYS: list[Check] = [conditions_agree, observed_generation_is_no_lie, the_deleted_stay_deleted]
+ALWAYS: list[Check] = [
+    conditions_agree,
+    observed_generation_is_no_lie,
+    the_deleted_stay_deleted,
+    nothing_is_touched_that_is_not_ours,
+]
 QUIET: list[Rest] = [observed_generation_is_true, no_orphans, no_deletion_hangs]

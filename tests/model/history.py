@@ -14,7 +14,7 @@ from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.engine.records import digest, parse
 from modelyard_operator.kube.store import version_of
 from modelyard_operator.plan import Manifest
-from tests.model.apiserver import FINAL_POD_PHASES, ApiServer, Change, selects
+from tests.model.apiserver import FINAL_POD_PHASES, FORGER, ApiServer, Change, selects
 
 LEASE = ("modelyard-system", "modelyard-operator")
 TERMINAL = frozenset({"Succeeded", "Failed"})
@@ -63,6 +63,10 @@ class History:
         self.broken: list[str] = []
         self.newest = 0
         """Version of the newest change that is no renewal of a lease."""
+        self._own: set[tuple[str, str]] = set()
+        """(namespace, uid) of all objects of our kinds, also those that are gone."""
+        self._controllers: dict[tuple[str, str], str] = {}
+        """(namespace, uid) -> uid of the controller, of everything else."""
         self._checks = checks
         server.listeners.append(self._heard)
         server.askers.append(self._asked)
@@ -90,9 +94,19 @@ class History:
         return written
 
     def children(self, owner: Manifest) -> list[Manifest]:
-        """By their label: what the operator takes for this object's."""
+        """What belongs to this object, directly or through others."""
         uid, objects = owner["metadata"]["uid"], self.server.objects.values()
-        return [item for item in objects if item["apiVersion"] != API_VERSION and uid_label(item) == uid]
+        return [item for item in objects if self.root_of(item) == uid]
+
+    def root_of(self, item: Manifest) -> str:
+        """uid of the object of ours that this one belongs to, of the same namespace; also where what lay
+        between is gone. Empty: it is nobody's."""
+        namespace, uid = _place(item)
+        for _ in range(6):
+            uid = self._controllers.get((namespace, uid), "")
+            if (namespace, uid) in self._own:
+                return uid
+        return ""
 
     def has_secret(self, owner: Manifest, name: str | None) -> bool:
         """Whether the user's Secret that an object names exists, or it names none."""
@@ -105,7 +119,7 @@ class History:
         return [
             item
             for item in self.server.objects.values()
-            if item["kind"] == "Pod" and owner_of(item) == uid and selects(naming.CHILD_SELECTOR, item)
+            if item["kind"] == "Pod" and self.root_of(item) == uid and selects(naming.CHILD_SELECTOR, item)
         ]
 
     def _asked(self, actor: str, what: str) -> None:
@@ -122,6 +136,10 @@ class History:
             return
         self.newest = change.version
         uid = item["metadata"]["uid"]
+        if is_own(change):
+            self._own.add(_place(item))
+        else:
+            self._controllers.setdefault(_place(item), owner_of(item))
         if is_own(change) and change.after is not None:
             self.life(uid).specs[item["metadata"]["generation"]] = item["spec"]
         if is_job(change):
@@ -201,13 +219,13 @@ def is_job(change: Change) -> bool:
 
 
 def is_new_pod(change: Change) -> bool:
-    return change.object["kind"] == "Pod" and change.before is None
+    """One that was made for an object, and not only to look like it."""
+    return change.object["kind"] == "Pod" and change.before is None and change.actor != FORGER
 
 
 def by_operator(change: Change) -> bool:
     return change.actor.startswith("operator")
 
 
-def uid_label(manifest: Manifest) -> str | None:
-    found = (manifest["metadata"].get("labels") or {}).get(naming.UID_LABEL)
-    return None if found is None else str(found)
+def _place(item: Manifest) -> tuple[str, str]:
+    return str(item["metadata"].get("namespace", "")), str(item["metadata"]["uid"])

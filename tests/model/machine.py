@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from modelyard_operator.kube.errors import ApiError, GoneError, UnavailableError
 from modelyard_operator.plan import Manifest, Ref
 from tests.model.client import TROUBLES, Trouble
+from tests.model.kubelet import ENDS
 from tests.model.replica import Replica
 from tests.model.world import World
 
@@ -62,6 +63,16 @@ class Machine(RuleBasedStateMachine):
     def somebody_deletes_a_pod(self, which: int, grace: int | None) -> None:
         if (pod := self._pod(which)) is not None:
             self.world.server.delete("user", Ref.of(pod), grace_seconds=grace)
+
+    # Somebody who has a namespace, and knows every name and uid of others.
+    @rule(elsewhere=st.booleans(), how=st.sampled_from([None, *sorted(ENDS)]))
+    def somebody_forges_children(self, elsewhere: bool, how: str | None) -> None:
+        """A copy of everything that belongs to objects of ours; how such a pod ends is nothing to them."""
+        history, server = self.world.history, self.world.server
+        for real in [item for item in server.objects.values() if history.root_of(item)]:
+            found = self.world.forge(real, elsewhere=elsewhere)
+            if found is not None and found["kind"] == "Pod" and how is not None:
+                self.world.kubelet.end(self.world.kubelet.run(found), *ENDS[how])
 
     # The network and the operator.
     @rule(

@@ -15,10 +15,11 @@ from tests.model.client import Trouble
 from tests.model.history import status_of
 from tests.model.kubelet import ENDS, NODES
 from tests.model.machine import Machine, moments, pods, present
-from tests.model.world import NAMESPACE, World, job_spec
+from tests.model.world import World, job_spec, place
 
-JOBS = ("a", "b")
+JOBS = ("a", "b", "other/a")
 jobs = st.sampled_from(JOBS)
+datasets = st.sampled_from(["d", "e", "other/d"])
 EDITS: list[dict[str, Any]] = [
     {"suspend": True},
     {"suspend": False},
@@ -58,6 +59,7 @@ class TrainingJobs(Machine):
     def begin(self, spec: dict[str, Any], workers: int, seconds: float = 0.0) -> None:
         """The job is there before an operator leads, or comes to one that does."""
         self.world.set_dataset("d", "1")
+        self.world.set_dataset("other/d", "1")
         self.world.pass_time(seconds)
         self.world.create("TrainingJob", "a", job_spec(workers=workers) | present(spec))
         self.world.pass_time(0.3)
@@ -94,17 +96,19 @@ class TrainingJobs(Machine):
     def somebody_deletes_the_job(self, name: str) -> None:
         self.world.delete("TrainingJob", name)
 
-    @rule(name=st.sampled_from("de"), version=st.sampled_from([None, "1", "2"]))
+    @rule(name=datasets, version=st.sampled_from([None, "1", "2"]))
     def a_dataset_changes(self, name: str, version: str | None) -> None:
         self.world.set_dataset(name, version)
 
-    @rule(name=st.sampled_from("de"))
+    @rule(name=datasets)
     def somebody_deletes_a_dataset(self, name: str) -> None:
         self.world.delete("Dataset", name)
 
     @rule(name=jobs)
     def somebody_deletes_the_address(self, name: str) -> None:
-        self.world.delete("EndpointSlice", naming.workers_slice(name, 4), "discovery.k8s.io/v1")
+        namespace, name = place(name)
+        address = f"{namespace}/{naming.workers_slice(name, 4)}"
+        self.world.delete("EndpointSlice", address, "discovery.k8s.io/v1")
 
     @rule(
         which=pods,
@@ -131,8 +135,10 @@ class TrainingJobs(Machine):
 
     @rule(name=jobs)
     def a_gang_succeeds(self, name: str) -> None:
+        namespace, name = place(name)
         for pod in self.world.kubelet.pods():
-            if pod["metadata"]["name"].startswith(f"{name}-"):
+            meta = pod["metadata"]
+            if meta["namespace"] == namespace and meta["name"].startswith(f"{name}-"):
                 self.world.kubelet.end(pod, *ENDS["succeeds"])
 
     @rule(node=st.sampled_from(NODES))
@@ -152,9 +158,10 @@ class TrainingJobs(Machine):
         job = self.world.find("TrainingJob", name)
         if job is None or not status_of(job).get("attempt"):
             return
+        namespace, name = place(name)
         report = Report(
             kind="TrainingJob",
-            namespace=NAMESPACE,
+            namespace=namespace,
             name=name,
             uid=job["metadata"]["uid"],
             attempt=max(status_of(job)["attempt"] - late, 1),
@@ -163,7 +170,7 @@ class TrainingJobs(Machine):
             time=timestamp(self.world.now()),
         )
         board = self._replica().board
-        self.world.within(lambda: board.post(Key("TrainingJob", NAMESPACE, name), report))
+        self.world.within(lambda: board.post(Key("TrainingJob", namespace, name), report))
 
     def _begin_or_edit(self, name: str, spec: dict[str, Any]) -> None:
         if self.world.find("TrainingJob", name) is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.plan import Manifest
-from tests.model.history import TERMINAL, History, Rest, attempt_of, live, status_of, task_of, uid_label
+from tests.model.history import TERMINAL, History, Rest, attempt_of, live, status_of, task_of
 
 
 def jobs(history: History) -> Iterator[tuple[Manifest, Manifest]]:
@@ -25,7 +25,12 @@ def is_valid(job: Manifest) -> bool:
 
 
 def datasets_ready(history: History, job: Manifest) -> bool:
-    found = {d["metadata"]["name"]: status_of(d) for d in history.server.all(API_VERSION, "Dataset")}
+    namespace = job["metadata"]["namespace"]
+    found = {
+        d["metadata"]["name"]: status_of(d)
+        for d in history.server.all(API_VERSION, "Dataset")
+        if d["metadata"]["namespace"] == namespace
+    }
     names = [channel["dataset"] for channel in job["spec"]["datasets"]]
     return all(found.get(name, {}).get("phase") == "Ready" for name in names)
 
@@ -127,7 +132,7 @@ def rank_0_is_found_where_an_attempt_runs(history: History) -> str | None:
     """One address, rank 0's, where there is more than one worker; no address anywhere else."""
     for job, status in jobs(history):
         name, uid = job["metadata"]["name"], job["metadata"]["uid"]
-        children = [item for item in history.server.objects.values() if uid_label(item) == uid]
+        children = history.children(job)
         found = [
             (point["hostname"], *point["addresses"])
             for item in children

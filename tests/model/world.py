@@ -12,14 +12,16 @@ from modelyard_operator.plan import Manifest, Observed, Plan, Ref
 from modelyard_operator.reconcile import training_job
 from modelyard_operator.reconcile.controller import Controller
 from tests.model import every_kind, training_always, training_quiet
-from tests.model.apiserver import ApiServer
+from tests.model.apiserver import FORGER, ApiServer, copied
 from tests.model.history import Check, History, Rest
 from tests.model.kubelet import Kubelet
 from tests.model.replica import Replica
 from tests.model.virtual_time import START, VirtualLoop
 from tests.model.workloads import DeploymentController, JobController
 
-NAMESPACE = "ns"
+NAMESPACE, OTHER, ATTACKER = "ns", "other", "za"
+"""OTHER has objects of the same names; of ATTACKER's nothing belongs to any object of ours. Names of objects
+in OTHER are written "other/name"."""
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=START)
 
 
@@ -81,20 +83,22 @@ class World:
 
     # What users do.
     def create(self, kind: str, name: str, spec: Manifest, namespace: str = NAMESPACE) -> Manifest:
+        namespace, name = place(name, namespace)
         meta = {"name": name, "namespace": namespace}
         return self.server.create(
             "user", {"apiVersion": API_VERSION, "kind": kind, "metadata": meta, "spec": spec}
         )
 
     def find(self, kind: str, name: str) -> Manifest | None:
-        return self.server.find(Ref(API_VERSION, kind, NAMESPACE, name))
+        return self.server.find(Ref(API_VERSION, kind, *place(name)))
 
     def edit(self, kind: str, name: str, **spec: Any) -> None:
         if self.find(kind, name) is not None:
-            self.server.patch("user", Ref(API_VERSION, kind, NAMESPACE, name), {"spec": spec})
+            self.server.patch("user", Ref(API_VERSION, kind, *place(name)), {"spec": spec})
 
     def set_dataset(self, name: str, version: str | None, namespace: str = NAMESPACE) -> None:
         """A Dataset that is ready in this version, or being read."""
+        namespace, name = place(name, namespace)
         ref = Ref(API_VERSION, "Dataset", namespace, name)
         if self.server.find(ref) is None:
             self.create("Dataset", name, {"source": {"objectStore": {"prefix": f"{name}/"}}}, namespace)
@@ -113,9 +117,24 @@ class World:
             self.server.patch("user", ref, content)
 
     def delete(self, kind: str, name: str, api_version: str = API_VERSION, **options: Any) -> None:
-        ref = Ref(api_version, kind, NAMESPACE, name)
+        ref = Ref(api_version, kind, *place(name))
         if self.server.find(ref) is not None:
             self.server.delete("user", ref, **options)
+
+    def forge(self, child: Manifest, *, elsewhere: bool) -> Manifest | None:
+        """Plant a copy of a child: with all its labels and, in another namespace, its name and its owner's
+        uid; in its own namespace without an owner, under a name that nothing else needs."""
+        found = copied(child)
+        meta = found["metadata"]
+        if elsewhere:
+            meta["namespace"] = ATTACKER
+        else:
+            meta["name"] += "-x"
+            meta.pop("ownerReferences", None)
+        meta.pop("finalizers", None)
+        if self.server.find(Ref.of(found)) is not None:
+            return None
+        return self.server.create(FORGER, found)
 
     def works(self) -> None:
         """The rest of the cluster does all that is due by itself."""
@@ -216,6 +235,12 @@ class World:
         for replica in self.replicas:
             replica.die()
         self.loop.shut()
+
+
+def place(name: str, namespace: str = NAMESPACE) -> tuple[str, str]:
+    """Namespace and name of an object: "name" or "namespace/name"."""
+    before, slash, after = name.partition("/")
+    return (before, after) if slash else (namespace, name)
 
 
 def _counted(replica: Replica) -> int:
