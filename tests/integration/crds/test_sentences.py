@@ -30,12 +30,20 @@ def manifest(kind: str, namespace: str, name: str = "x", **spec: Any) -> dict[st
 FOREIGN = {"bucket": "photos", "endpoint": "https://s3.example.com"}
 NAME = "must be the name of an object: lower-case letters and digits, with '-' or '.' between"
 CASES: list[tuple[str, dict[str, Any], str, str]] = [
-    ("Dataset", {"source": {}}, "spec.source", "name a source: objectStore, with a bucket or a prefix"),
+    *(
+        (
+            "Dataset",
+            {"source": source},
+            "spec.source",
+            "name one source: objectStore with a prefix or a bucket, or upload: {}",
+        )
+        for source in ({}, {"upload": {}, "objectStore": {"prefix": "digits"}})
+    ),
     (
         "Dataset",
         {"source": {"objectStore": {}}},
         "spec.source.objectStore",
-        "name a bucket, a prefix, or both",
+        "name a prefix of this namespace's bucket, or another bucket with credentialsSecretName",
     ),
     (
         "Dataset",
@@ -46,7 +54,25 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     (
         "Dataset",
-        {"source": {"objectStore": {"bucket": "My_Photos"}}},
+        {"source": {"objectStore": {"bucket": "photos", "prefix": "x/"}}},
+        "spec.source.objectStore",
+        "bucket needs credentialsSecretName; without both, prefix is of this namespace's own bucket",
+    ),
+    (
+        "Dataset",
+        {"source": {"objectStore": {"prefix": "x/", "credentialsSecretName": "k"}}},
+        "spec.source.objectStore",
+        "credentialsSecretName needs bucket: name the bucket that these keys open",
+    ),
+    (
+        "Deployment",
+        {"model": {"objectStore": {"bucket": "modelyard-zb", "prefix": "models/j/"}}},
+        "spec.model.objectStore",
+        "bucket needs credentialsSecretName; without both, prefix is of this namespace's own bucket",
+    ),
+    (
+        "Dataset",
+        {"source": {"objectStore": {"bucket": "My_Photos", "credentialsSecretName": "k"}}},
         "spec.source.objectStore.bucket",
         "must be the name of a bucket: 3 to 63 lower-case letters and digits, with '-' or '.' between",
     ),
@@ -129,7 +155,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     (
         "Deployment",
-        {"model": {"trainingJob": "a", "objectStore": {"bucket": "models"}}},
+        {"model": {"trainingJob": "a", "objectStore": {"prefix": "models/"}}},
         "spec.model",
         "name exactly one model: either trainingJob or objectStore",
     ),

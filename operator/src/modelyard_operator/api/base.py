@@ -159,7 +159,7 @@ class ObjectStoreFolder(ApiModel):
                 "name a prefix of this namespace's bucket, or another bucket with credentialsSecretName",
             ),
             Rule(
-                "!has(self.bucket) || has(self.credentialsSecretName)",
+                "!has(self.bucket) || has(self.credentialsSecretName) || has(self.endpoint)",
                 "bucket needs credentialsSecretName; without both, prefix is of this namespace's own bucket",
             ),
             Rule(
