@@ -118,7 +118,7 @@ def a_ready_one_has_the_newest_spec_and_what_jobs_share(history: History) -> str
         if status_of(item)["version"] != version_of_spec(item["spec"]):
             return f"{name} is Ready with a version of an older spec"
         left = sorted((c["kind"], c["metadata"]["name"]) for c in history.children(item))
-        if left != [("Service", naming.workers_service(name))]:
+        if left != [(kind, naming.workers_service(name)) for kind in ("NetworkPolicy", "Service")]:
             return f"{name} is Ready and has {left}"
     return None
 

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 
 from modelyard_algorithms.contract import environment
 from modelyard_operator import naming
+from modelyard_operator.api.training_job import KIND as TRAINING_JOB
 from modelyard_operator.desired.ownership import metadata
 from modelyard_operator.plan import Manifest, Observed
 
@@ -22,6 +23,25 @@ def service(owner: Observed) -> Manifest:
         "kind": "Service",
         "metadata": metadata(owner, naming.workers_service(owner.name)),
         "spec": {"clusterIP": "None", "ports": [_PORT | {"targetPort": environment.RENDEZVOUS_PORT}]},
+    }
+
+
+def network_policy(owner: Observed) -> Manifest:
+    """Keeps the ports of all workers of the namespace to themselves; a Dataset owns it, as the Service.
+
+    The rendezvous, Gloo and NCCL ask nobody who he is: whoever reaches their ports can read what passes and
+    end the training. Only a network plugin that enforces policies keeps others away.
+    """
+    workers = {"matchLabels": {naming.MANAGED_BY: naming.MANAGER, naming.KIND_LABEL: TRAINING_JOB}}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(owner, naming.workers_service(owner.name)),
+        "spec": {
+            "podSelector": workers,
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"podSelector": workers}]}],
+        },
     }
 
 

@@ -39,6 +39,7 @@ SERVICE = Resource("v1", "Service", "services")
 JOB = Resource("batch/v1", "Job", "jobs")
 APPS_DEPLOYMENT = Resource("apps/v1", "Deployment", "deployments")
 REPLICA_SET = Resource("apps/v1", "ReplicaSet", "replicasets")
+NETWORK_POLICY = Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 DISRUPTION_BUDGET = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 ENDPOINT_SLICE = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 NAMESPACE = Resource("v1", "Namespace", "namespaces", namespaced=False)
@@ -51,7 +52,16 @@ OWN = tuple(Resource(API_VERSION, found.KIND, found.PLURAL) for found in (datase
 """Our three kinds."""
 TRAINING_JOB = next(found for found in OWN if found.kind == training_job.KIND)
 
-CHILDREN = (POD, SERVICE, ENDPOINT_SLICE, JOB, APPS_DEPLOYMENT, REPLICA_SET, DISRUPTION_BUDGET)
+CHILDREN = (
+    POD,
+    SERVICE,
+    ENDPOINT_SLICE,
+    JOB,
+    APPS_DEPLOYMENT,
+    REPLICA_SET,
+    DISRUPTION_BUDGET,
+    NETWORK_POLICY,
+)
 """Kinds of children that every cluster has; InferenceServices come with KServe. ReplicaSets are made by
 Kubernetes, and stand between a Deployment and its pods. Secrets are none of them: the operator may neither
 list nor watch those of a namespace, it asks for one by its name (engine.references)."""

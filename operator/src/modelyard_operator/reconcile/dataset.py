@@ -92,9 +92,9 @@ class State:
 
     def saying(self, verdict: Standing, found: Plan) -> Plan:
         """The plan with what every plan has: finalizer, the Service by which the workers of all jobs on this
-        Dataset find each other, and an event for a new reason."""
+        Dataset find each other, the policy that keeps others from them, and an event for a new reason."""
         events = standing.events(self.observed, verdict)
-        shared = [rendezvous.service(self.observed)]
+        shared = [rendezvous.service(self.observed), rendezvous.network_policy(self.observed)]
         return replace(found, finalizer=self.keeps_finalizer, apply=shared, events=events)
 
 

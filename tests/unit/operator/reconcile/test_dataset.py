@@ -14,8 +14,9 @@ from tests.support.simulated import STORAGE, Simulation
 
 VERSION = "sha256:" + "ab" * 32
 SECRET = Ref("v1", "Secret", "team", "keys")
-SHARED = {"digits-dataset-store", "digits-workers"}
+SHARED = {"digits-workers"}
 """Names of what a Dataset has for the jobs that train on it."""
+SHARED_CHILDREN = {("Service", "digits-workers"), ("NetworkPolicy", "digits-workers")}
 FOREIGN = {
     "objectStore": {"bucket": "photos", "endpoint": "https://s3.test", "credentialsSecretName": "keys"}
 }
@@ -115,7 +116,7 @@ class TestReading:
     def test_one_job_and_the_service_of_its_workers_are_made(self) -> None:
         sim = dataset()
         sim.settle()
-        assert kinds(sim) == ["Job", "Service"]
+        assert kinds(sim) == ["Job", "NetworkPolicy", "Service"]
         assert sim.status["phase"] == "Processing"
 
     def test_the_attempt_is_written_before_the_job_is_made(self) -> None:
@@ -142,7 +143,7 @@ class TestReading:
         assert sim.status["shortVersion"] == "ab" * 6
         assert sim.status["uri"] == f"s3://modelyard-team/datasets/digits/{'ab' * 32}/"
         assert sim.condition("Ready")["message"] == "100 images in 2 classes"
-        assert kinds(sim) == ["Service"]
+        assert kinds(sim) == ["NetworkPolicy", "Service"]
 
     def test_the_status_is_written_before_anything_is_deleted(self) -> None:
         sim = reading(dataset())
@@ -160,12 +161,12 @@ class TestReading:
                 reading(sim)
                 fail(sim, "InvalidData", retriable=False)
             sim.settle()
-            assert sim.children.keys() >= {("Service", "digits-workers")}
+            assert sim.children.keys() >= SHARED_CHILDREN
         waiting = foreign()
         waiting.references[SECRET] = None
         waiting.settle()
         assert waiting.status["phase"] == "Pending"
-        assert waiting.children.keys() == {("Service", "digits-workers")}
+        assert waiting.children.keys() == SHARED_CHILDREN
 
     def test_a_deleted_job_is_made_again_while_it_is_needed(self) -> None:
         sim = reading(dataset())
@@ -178,7 +179,7 @@ class TestReading:
         sim = ready()
         sim.tick(86400)
         sim.settle()
-        assert kinds(sim) == ["Service"]
+        assert kinds(sim) == ["NetworkPolicy", "Service"]
         assert len([name for name in sim.created if name not in SHARED]) == 1
 
     def test_a_result_that_cannot_be_read_is_a_failure_that_says_what_to_do(self) -> None:
@@ -272,7 +273,7 @@ class TestFailure:
         sim.settle()
         sim.children.clear()
         sim.settle()
-        assert (sim.status["phase"], kinds(sim)) == ("Failed", ["Service"])
+        assert (sim.status["phase"], kinds(sim)) == ("Failed", ["NetworkPolicy", "Service"])
 
     @pytest.mark.parametrize("reason", ["StoreAccessDenied", "BucketNotFound", "StoreUnreachable"])
     def test_what_can_heal_is_tried_again_later_and_later(self, reason: str) -> None:
@@ -355,14 +356,14 @@ class TestEdits:
         sim.settle()
         sim.edit(revision=None)
         sim.settle()
-        assert (sim.status["phase"], kinds(sim)) == ("Ready", ["Service"])
+        assert (sim.status["phase"], kinds(sim)) == ("Ready", ["NetworkPolicy", "Service"])
 
     def test_another_deletion_policy_changes_the_finalizer_alone(self) -> None:
         sim = ready()
         assert not sim.settle().finalizer
         sim.edit(deletionPolicy="Delete")
         assert sim.settle().finalizer
-        assert kinds(sim) == ["Service"]
+        assert kinds(sim) == ["NetworkPolicy", "Service"]
 
     def test_another_image_starts_a_failed_reading_anew(self) -> None:
         sim = reading(dataset())
