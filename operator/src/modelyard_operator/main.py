@@ -18,7 +18,6 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from aiohttp import web
 from pydantic import ValidationError
 
 from modelyard_operator import health, logs, metrics
@@ -44,6 +43,7 @@ from modelyard_operator.kube.limiter import Limiter
 from modelyard_operator.kube.queue import Key, WorkQueue
 from modelyard_operator.kube.store import Store
 from modelyard_operator.kube.transport import Transport
+from modelyard_operator.listeners import Listeners
 from modelyard_operator.plan import Platform
 from modelyard_operator.reconcile import dataset, deployment, training_job
 from modelyard_operator.reconcile.controller import Controller
@@ -137,7 +137,7 @@ class Operator:
         )
         self.kserve = KServe(self.client, self.watches.kserve)
         self._lag = health.LoopLag()
-        self._runners: list[web.AppRunner] = []
+        self.listeners = Listeners(settings.bind_address)
         self.ports: dict[str, int] = {}
         self._beginning: asyncio.Task[None] | None = None
         self._calm_from = 0.0
@@ -163,6 +163,7 @@ class Operator:
                 ("uploads", self.uploads.run()),
                 ("events", self.recorder.run()),
                 ("lag", self._lag.run()),
+                ("listeners", self.listeners.run()),
             )
         ]
         if choice.needs_platform_keys(self.settings):
@@ -192,8 +193,7 @@ class Operator:
         await self.watches.close()
         await self.purger.close()
         await self.tenants.close()
-        for runner in self._runners:
-            await runner.cleanup()
+        await self.listeners.close()
         await self._transport.close()
 
     async def _signals(self) -> None:
@@ -310,12 +310,7 @@ class Operator:
             ("health", observed, self.settings.health_port),
             ("reports", receiver.application(), self.settings.report_port),
         ):
-            runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-            await runner.setup()
-            site = web.TCPSite(runner, self.settings.bind_address, port, backlog=512)
-            await site.start()
-            self._runners.append(runner)
-            self.ports[name] = int(runner.addresses[0][1])
+            self.ports[name] = await self.listeners.serve(application, port)
         log.info("listening: health on %(health)d, reports on %(reports)d", self.ports)
 
 

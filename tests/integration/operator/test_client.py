@@ -1,6 +1,7 @@
 """The client's verbs on a real API server: what it promises and what it refuses."""
 
 import asyncio
+import base64
 from contextlib import aclosing
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.kube import resources
-from modelyard_operator.kube.client import Client
+from modelyard_operator.kube.client import FIRST_PAGE, Client
 from modelyard_operator.kube.errors import (
     AlreadyExistsError,
     ApiError,
@@ -50,6 +51,18 @@ async def test_only_the_metadata_of_a_secret_can_be_asked_for(client: Client, na
     found = await client.get(ref(namespace), metadata_only=True)
     assert found["metadata"]["name"] == "s"
     assert "data" not in found
+
+
+async def test_a_list_of_large_objects_comes_in_small_pages(client: Client, namespace: str) -> None:
+    """Parsed, a page takes ten times its bytes; a hundred such objects are more than the operator has."""
+    for number in range(30):
+        manifest = secret(namespace, f"large-{number:02}")
+        await client.create(manifest | {"data": {"x": base64.b64encode(b"x" * 500_000).decode()}})
+    pages = [page async for page in client.pages(resources.SECRET, namespace=namespace)]
+    sizes = [len(page.items) for page in pages]
+    assert sum(sizes) == 30
+    assert sizes[0] == FIRST_PAGE
+    assert max(sizes[1:]) <= FIRST_PAGE // 4
 
 
 async def test_a_long_list_comes_in_pages_with_kind_and_version(client: Client, namespace: str) -> None:

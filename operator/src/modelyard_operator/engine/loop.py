@@ -141,6 +141,7 @@ class Engine:
             return "error"
 
     async def _reconcile(self, key: Key, observed: Observed) -> str:
+        outcome.check_size(observed.object)
         plan = self._cache.controllers[key.kind].plan(observed)
         plan = replace(plan, status=outcome.healed(plan.status))
         result = await self._performer.perform(key, plan, observed)

@@ -14,6 +14,7 @@ from modelyard_operator.kube.errors import (
     ThrottledError,
     UnavailableError,
 )
+from modelyard_operator.kube.store import LARGEST, OVERSIZED
 from modelyard_operator.plan import Manifest, Observed
 from modelyard_operator.policies import conditions
 
@@ -22,6 +23,23 @@ MARKER = "ReconcileFailed"
 LONGEST_MESSAGE = 1000
 WEBHOOK_TRIES = 5
 """In which a webhook that is being installed or restarted comes back."""
+
+
+class OversizedError(Exception):
+    """An object is larger than what the operator keeps of one; the text tells the user what to do."""
+
+
+def check_size(manifest: Manifest) -> None:
+    """Refuse an object that is too large to be kept.
+
+    Raises:
+        OversizedError: it is.
+    """
+    if size := manifest.get(OVERSIZED):
+        raise OversizedError(
+            f"this object has {size:,} bytes, and the operator reads at most {LARGEST:,}: remove what it "
+            "does not need, large hyperparameters for example"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +65,8 @@ def verdict(error: BaseException) -> Verdict:
     text = str(error)[:LONGEST_MESSAGE]
     if isinstance(error, NameTakenError):
         return Verdict("NameTaken", text, longest_delay=60.0)
+    if isinstance(error, OversizedError):
+        return Verdict("ObjectTooLarge", text)
     if isinstance(error, PurgeError):
         return Verdict("CleanupFailed", text, longest_delay=60.0)
     if isinstance(error, ChildRejectedError):

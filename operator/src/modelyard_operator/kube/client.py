@@ -18,6 +18,9 @@ from modelyard_operator.plan import Manifest, Ref
 
 PAGE = 100
 """Objects of one answer. Parsed, a page is ten times its JSON, and the process keeps what it once had."""
+FIRST_PAGE, SMALL_PAGE, LARGE_PAGE = 25, 256 * 1024, 2 * 1024 * 1024
+"""Objects of the first page; bytes below which the next one has more, and above which it has fewer: an object
+may have 1.5 MB."""
 LIST_TIMEOUT = 60.0
 WATCH_SECONDS = (240, 300)
 """A watch ends by itself after a random time of this range: not all watches at once."""
@@ -94,8 +97,10 @@ class Client:
         Raises:
             GoneError: the list took so long that its snapshot is gone: begin again.
         """
-        params = {"limit": str(limit)} | ({"labelSelector": selector} if selector else {})
+        params = {"labelSelector": selector} if selector else {}
+        size = min(FIRST_PAGE, limit)
         while True:
+            params["limit"] = str(size)
             request = Request(
                 "GET",
                 resource.path(namespace),
@@ -106,6 +111,7 @@ class Client:
                 timeout_seconds=LIST_TIMEOUT,
             )
             content = await self._transport.send(request)
+            size = _next_size(size, limit, len(content))
             found = decoding.loads(content)
             del content
             more = found["metadata"].get("continue")
@@ -313,6 +319,13 @@ class Client:
 
     async def _answer(self, request: Request, fence: Fence = no_fence) -> Manifest:
         return cast(Manifest, decoding.loads(await self._transport.send(request, fence=fence)))
+
+
+def _next_size(size: int, limit: int, content: int) -> int:
+    """Objects of the next page, after one of ``size`` objects and ``content`` bytes."""
+    if content > LARGE_PAGE:
+        return max(size // 4, 1)
+    return min(size * 2, limit) if content < SMALL_PAGE else size
 
 
 def _watch_event(line: Manifest) -> WatchEvent:

@@ -22,7 +22,14 @@ from modelyard_operator.plan import Manifest, Ref
 TOMBSTONE_SECONDS = 300.0
 NEVER = 1 << 63
 """Later than every version."""
+LARGEST = 64 * 1024
+"""Bytes of an object that are kept: some ten times those of the largest that anybody needs. All namespaces
+share the memory, and a tenant may write objects of 1.5 MB."""
+OVERSIZED = "oversized"
+"""In the place of what is not kept of a larger one: its size in bytes."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+LONGEST_ANNOTATION = 1024
+_KEPT = ("name", "namespace", "uid", "resourceVersion", "generation", "ownerReferences", "finalizers")
 _IDENTITY = ("name", "namespace", "uid", "resourceVersion", "ownerReferences")
 
 
@@ -72,7 +79,7 @@ class Store:
         status = manifest.get("status")
         phase = str(status.get("phase") or "") if isinstance(status, dict) else ""
         # A copy: what orjson returns keeps its whole work buffer, 8 KiB for 1 KiB of JSON.
-        raw = bytes(memoryview(decoding.dumps(trim(manifest))))
+        raw = bytes(memoryview(_encoded(trim(manifest))))
         # Few different values in thousands of objects: one string for all that are equal.
         namespace, phase = intern(ref.namespace), intern(phase)
         kind[namespace, ref.name] = Entry(version, uid, owner and intern(owner), phase, raw)
@@ -215,8 +222,12 @@ def trim(manifest: Manifest) -> Manifest:
     """What is kept of an object: no bookkeeping of others; of a pod's spec only the node; of a ReplicaSet
     only whose it is."""
     meta = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
-    if _LAST_APPLIED in (meta.get("annotations") or {}):
-        meta["annotations"] = {k: v for k, v in meta["annotations"].items() if k != _LAST_APPLIED}
+    if meta.get("annotations"):
+        meta["annotations"] = {
+            key: value
+            for key, value in meta["annotations"].items()
+            if key != _LAST_APPLIED and len(value) <= LONGEST_ANNOTATION
+        }
     if manifest["kind"] == chains.BETWEEN:
         return {
             "apiVersion": manifest["apiVersion"],
@@ -228,6 +239,17 @@ def trim(manifest: Manifest) -> Manifest:
         spec = manifest.get("spec", {})
         found["spec"] = {"nodeName": spec["nodeName"]} if spec.get("nodeName") else {}
     return found
+
+
+def _encoded(manifest: Manifest) -> bytes:
+    """The object as it is kept; of one that is too large what it is, how it stands and whose it is."""
+    raw = decoding.dumps(manifest)
+    if len(raw) <= LARGEST:
+        return raw
+    kept = (*_KEPT, "deletionTimestamp", "creationTimestamp")
+    meta = {key: value for key, value in manifest["metadata"].items() if key in kept}
+    found = {key: manifest[key] for key in ("apiVersion", "kind", "status") if key in manifest}
+    return decoding.dumps(found | {"metadata": meta, "spec": {}, OVERSIZED: len(raw)})
 
 
 def _newer(before: Entry, uid: str, version: int) -> bool:

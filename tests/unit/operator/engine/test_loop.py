@@ -7,6 +7,7 @@ from modelyard_operator.engine.loop import AGAIN_SECONDS
 from modelyard_operator.engine.outcome import MARKER, WEBHOOK_TRIES
 from modelyard_operator.kube.errors import UnavailableError
 from modelyard_operator.kube.queue import Key
+from modelyard_operator.kube.store import LARGEST
 from modelyard_operator.plan import Observed, Plan, Ref
 from tests.support.eventually import eventually
 from tests.unit.operator.engine.conftest import KEY, REF, Bench
@@ -36,6 +37,14 @@ async def test_a_poison_object_delays_no_other_and_is_told(bench: Bench) -> None
     assert "KeyError" in bench.status(ref)["message"]
     assert bench.engine.failing() == [Key("TrainingJob", "ns", "poison")]
     await bench.engine.stop(1)
+
+
+async def test_an_object_that_is_too_large_is_told_so_and_not_decided_on(bench: Bench) -> None:
+    bench.plan = lambda _: Plan(status={"phase": "Done"})
+    bench.add("j", spec={"hyperparameters": {"x": "y" * LARGEST}})
+    await bench.reconcile()
+    assert bench.condition("Stalled")["reason"] == "ObjectTooLarge"
+    assert "reads at most 65,536: remove what it does not need" in bench.status()["message"]
 
 
 async def test_a_healed_object_loses_the_marker(bench: Bench) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from modelyard_operator.api.base import API_VERSION
-from modelyard_operator.kube.store import Store, trim
+from modelyard_operator.kube.store import LARGEST, OVERSIZED, Store, trim
 from modelyard_operator.plan import Manifest, Ref
 
 POD = Ref("v1", "Pod", "ns", "p")
@@ -175,3 +175,45 @@ def test_an_entry_takes_no_more_memory_than_its_json() -> None:
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert used / 500 < 2500
+
+
+def test_an_object_that_is_too_large_is_known_by_what_it_is_alone() -> None:
+    store = Store()
+    manifest = {
+        "apiVersion": API_VERSION,
+        "kind": "TrainingJob",
+        "metadata": {
+            "name": "j",
+            "namespace": "ns",
+            "uid": "u",
+            "resourceVersion": "7",
+            "labels": {"a": "b"},
+        },
+        "spec": {"hyperparameters": {"x": "y" * LARGEST}},
+        "status": {"phase": "Running"},
+    }
+    assert store.put(manifest)
+    found = store.get(Ref.of(manifest))
+    assert found is not None
+    assert found[OVERSIZED] > LARGEST
+    assert (found["spec"], found["status"]) == ({}, {"phase": "Running"})
+    assert found["metadata"] == {"name": "j", "namespace": "ns", "uid": "u", "resourceVersion": "7"}
+
+
+def test_long_annotations_are_not_kept() -> None:
+    store = Store()
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "s",
+            "namespace": "ns",
+            "uid": "u",
+            "resourceVersion": "7",
+            "annotations": {"a": "x" * 200_000, "modelyard.dev/shape": "0123"},
+        },
+    }
+    store.put(manifest)
+    found = store.get(Ref.of(manifest))
+    assert found is not None
+    assert found["metadata"]["annotations"] == {"modelyard.dev/shape": "0123"}

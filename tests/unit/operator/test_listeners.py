@@ -1,0 +1,88 @@
+"""Connections on the operator's ports: no client keeps them from the others."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from modelyard_operator.listeners import IDLE_OF_ONE, IDLE_SECONDS, Listeners
+
+
+class Case:
+    def __init__(self) -> None:
+        self.now, self.go, self.port = 1000.0, asyncio.Event(), 0
+        self.listeners = Listeners("127.0.0.1", lambda: self.now)
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def slow(self, _: web.Request) -> web.Response:
+        await self.go.wait()
+        return web.Response(text="done")
+
+    async def connect(self, said: bytes = b"") -> asyncio.StreamReader:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.writers.append(writer)
+        writer.write(said)
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        return reader
+
+
+async def is_closed(reader: asyncio.StreamReader) -> bool:
+    try:
+        async with asyncio.timeout(0.2):
+            return await reader.read(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+@pytest.fixture
+async def case() -> AsyncIterator[Case]:
+    found = Case()
+    application = web.Application()
+    application.router.add_get("/slow", found.slow)
+    found.port = await found.listeners.serve(application, 0)
+    yield found
+    found.go.set()
+    for writer in found.writers:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+    await found.listeners.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /slow HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_connection_without_a_request_is_closed_after_a_while(case: Case, said: bytes) -> None:
+    reader = await case.connect(said)
+    case.listeners.sweep()
+    assert not await is_closed(reader)
+    case.now += IDLE_SECONDS
+    case.listeners.sweep()
+    assert await is_closed(reader)
+
+
+async def test_a_request_that_takes_long_is_answered(case: Case) -> None:
+    async with aiohttp.ClientSession() as session:
+        answer = asyncio.create_task(session.get(f"http://127.0.0.1:{case.port}/slow"))
+        await asyncio.sleep(0.1)
+        case.listeners.sweep()
+        case.now += 10 * IDLE_SECONDS
+        case.listeners.sweep()
+        case.go.set()
+        assert (await answer).status == 200
+
+
+async def test_one_address_has_so_many_idle_connections_and_no_more(case: Case) -> None:
+    readers = [await case.connect() for _ in range(IDLE_OF_ONE + 20)]
+    case.listeners.sweep()
+    closed = [await is_closed(reader) for reader in readers[-25:]] + [
+        await is_closed(reader) for reader in readers[:2]
+    ]
+    assert sum(closed) >= 1
+    case.go.set()
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{case.port}/slow") as found:
+        assert found.status == 200
