@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 from modelyard_operator.kube.queue import Key
@@ -13,8 +14,8 @@ from modelyard_operator.storage.errors import StorageError
 log = logging.getLogger(__name__)
 
 PERIOD = 0.5
-ASKED_PER_SECOND = 20.0
-"""With very many that wait, each is asked for less often."""
+ASKED_AT_ONCE = 10
+"""Objects of one namespace that are asked for in one period: one with very many waits longer, alone."""
 AT_ONCE = 8
 
 
@@ -48,14 +49,26 @@ class Uploads:
         """Ask for ever."""
         while True:
             await self._ask()
-            await asyncio.sleep(max(PERIOD, len(self._awaited) / ASKED_PER_SECOND))
+            await asyncio.sleep(PERIOD)
+
+    def _turn(self) -> list[tuple[Key, str, str]]:
+        """What is asked for now: of each namespace those that have waited longest for their turn."""
+        asked: list[tuple[Key, str, str]] = []
+        count = Counter[str]()
+        for key, (uid, wanted) in list(self._awaited.items()):
+            if (key, uid) in self._there or count[key.namespace] >= ASKED_AT_ONCE:
+                continue
+            count[key.namespace] += 1
+            asked.append((key, uid, wanted))
+            self._awaited[key] = self._awaited.pop(key)
+        return asked
 
     async def _ask(self) -> None:
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def one(key: Key, uid: str, wanted: str) -> None:
             bucket = self._bucket(key.namespace)
-            if bucket is None or (key, uid) in self._there:
+            if bucket is None:
                 return
             async with slots:
                 try:
@@ -67,4 +80,4 @@ class Uploads:
                 self._there.add((key, uid))
                 self._notify(key)
 
-        await asyncio.gather(*(one(key, *awaited) for key, awaited in list(self._awaited.items())))
+        await asyncio.gather(*(one(*turn) for turn in self._turn()))

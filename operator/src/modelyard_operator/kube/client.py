@@ -18,9 +18,9 @@ from modelyard_operator.plan import Manifest, Ref
 
 PAGE = 100
 """Objects of one answer. Parsed, a page is ten times its JSON, and the process keeps what it once had."""
-FIRST_PAGE, SMALL_PAGE, LARGE_PAGE = 25, 256 * 1024, 2 * 1024 * 1024
+FIRST_PAGE, SMALL_PAGE, LARGE_PAGE = 10, 256 * 1024, 2 * 1024 * 1024
 """Objects of the first page; bytes below which the next one has more, and above which it has fewer: an object
-may have 1.5 MB."""
+may have 1.5 MB, and parsed thirty times that."""
 LIST_TIMEOUT = 60.0
 WATCH_SECONDS = (240, 300)
 """A watch ends by itself after a random time of this range: not all watches at once."""

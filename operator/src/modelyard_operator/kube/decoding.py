@@ -16,7 +16,7 @@ import orjson
 
 DEEPEST = 100
 """Levels that are kept. Objects of known kinds have at most 30."""
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _OPENS, _CLOSES = frozenset(b"[{"), frozenset(b"]}")
 
 

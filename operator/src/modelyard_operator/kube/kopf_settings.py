@@ -17,8 +17,8 @@ from kopf._cogs.clients import api
 from modelyard_operator.kube import decoding
 
 SERVER_TIMEOUT, CLIENT_TIMEOUT, INACTIVITY_TIMEOUT = 240, 300, 90
-PAGE = 25
-"""Objects of a page of a list: each may have 1.5 MB, and parsed ten times that."""
+PAGE = 10
+"""Objects of a page of a list: each may have 1.5 MB, and parsed thirty times that."""
 LINGER = 0.05
 """How long kopf keeps an object's worker after its last event; 0 would make it spin."""
 

@@ -219,8 +219,8 @@ def owner_uid(manifest: Manifest) -> str | None:
 
 
 def trim(manifest: Manifest) -> Manifest:
-    """What is kept of an object: no bookkeeping of others; of a pod's spec only the node; of a ReplicaSet
-    only whose it is."""
+    """What is kept of an object: no bookkeeping of others; of a pod's spec only the node; of a ReplicaSet,
+    and of what nobody controls, only what it is."""
     meta = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
     if meta.get("annotations"):
         meta["annotations"] = {
@@ -228,7 +228,8 @@ def trim(manifest: Manifest) -> Manifest:
             for key, value in meta["annotations"].items()
             if key != _LAST_APPLIED and len(value) <= LONGEST_ANNOTATION
         }
-    if manifest["kind"] == chains.BETWEEN:
+    own = manifest["apiVersion"] == API_VERSION
+    if manifest["kind"] == chains.BETWEEN or not (own or chains.controller_of(manifest)):
         return {
             "apiVersion": manifest["apiVersion"],
             "kind": manifest["kind"],

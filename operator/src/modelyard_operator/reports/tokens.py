@@ -63,7 +63,7 @@ class Tokens:
             BusyError: too many unknown tokens.
             ApiError: the API server does not answer.
         """
-        if not token or len(token) > LONGEST_TOKEN:
+        if not token.isascii() or not 0 < len(token) <= LONGEST_TOKEN:
             return None
         digest = hashlib.sha256(token.encode()).digest()
         now = self._clock()

@@ -69,14 +69,22 @@ class Bucket:
     async def _run(self, work: Callable[[Any], T]) -> T:
         try:
             async with asyncio.timeout(LONGEST_SECONDS):
-                return await asyncio.to_thread(lambda: work(_client(self._place)))
+                return await asyncio.to_thread(_with_client, self._place, work)
         except StorageError:
             raise
         except Exception as error:
             raise StorageError(sentence(error, self._place.endpoint, self.name)) from error
 
 
-def _client(place: Place) -> Any:
+def _with_client(place: Place, work: Callable[[Any], T]) -> T:
+    pool = connect(place.endpoint, place.credentials.ca)
+    try:
+        return work(_client(place, pool))
+    finally:
+        pool.clear()
+
+
+def _client(place: Place, pool: Any) -> Any:
     from minio import Minio
 
     parts = urlsplit(place.endpoint)
@@ -86,7 +94,7 @@ def _client(place: Place) -> Any:
         secret_key=place.credentials.secret_key,
         secure=parts.scheme == "https",
         region=place.region,
-        http_client=connect(place.endpoint, place.credentials.ca),
+        http_client=pool,
     )
 
 

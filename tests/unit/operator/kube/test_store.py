@@ -200,6 +200,17 @@ def test_an_object_that_is_too_large_is_known_by_what_it_is_alone() -> None:
     assert found["metadata"] == {"name": "j", "namespace": "ns", "uid": "u", "resourceVersion": "7"}
 
 
+def test_of_what_nobody_controls_only_its_identity_is_kept() -> None:
+    store = Store()
+    meta = {"name": "s", "namespace": "ns", "uid": "u", "resourceVersion": "7", "labels": {"a": "b"}}
+    manifest = {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"x": "y" * 1000}}
+    assert store.put(manifest)
+    found = store.get(Ref.of(manifest))
+    assert found is not None
+    assert "spec" not in found
+    assert "labels" not in found["metadata"]
+
+
 def test_long_annotations_are_not_kept() -> None:
     store = Store()
     manifest = {
@@ -211,6 +222,9 @@ def test_long_annotations_are_not_kept() -> None:
             "uid": "u",
             "resourceVersion": "7",
             "annotations": {"a": "x" * 200_000, "modelyard.dev/shape": "0123"},
+            "ownerReferences": [
+                {"apiVersion": API_VERSION, "kind": "Deployment", "name": "d", "uid": "o", "controller": True}
+            ],
         },
     }
     store.put(manifest)

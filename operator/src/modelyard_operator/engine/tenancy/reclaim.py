@@ -20,6 +20,7 @@ from modelyard_operator.kube.errors import ApiError, NotFoundError
 from modelyard_operator.plan import Ref
 from modelyard_operator.storage.admin import StoreAdmin
 from modelyard_operator.storage.bucket import Bucket
+from modelyard_operator.storage.errors import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -72,20 +73,33 @@ class Reclaimer:
             if owner is None:
                 continue
             owned = [name for name, by in buckets.items() if by == account]
-            state = await self._state(account, *owner)
-            if state == "Gone":
-                if account in accounts:
-                    await asyncio.to_thread(admin.delete_account, account)
-                    log.info("deleted the account of namespace %s, which is gone", owner[0])
-                if self._policy == "Retain":
-                    left += len(owned)
-                else:
-                    await self._remove(owned, owner[0])
-            elif self._policy == "DeleteWithLastObject" and self._is_unused(account, owner[0], state):
-                await self._remove(owned, owner[0])
-                await asyncio.to_thread(admin.delete_account, account)
-                await self._delete_secret(owner[0])
+            try:
+                kept = await self._one(admin, account, owner, owned, exists=account in accounts)
+            except StorageError as error:
+                # What one namespace left behind must not keep the keys of the next one good.
+                log.warning("what is left of namespace %s cannot be reclaimed: %s", owner[0], error)
+                kept = len(owned)
+            left += kept
         metrics.BUCKETS_LEFT.set(left)
+
+    async def _one(
+        self, admin: StoreAdmin, account: str, owner: tuple[str, str], owned: list[str], *, exists: bool
+    ) -> int:
+        """See to one account; returns how many buckets of a namespace that is gone stay."""
+        namespace = owner[0]
+        state = await self._state(account, *owner)
+        if state == "Gone":
+            if exists:
+                await asyncio.to_thread(admin.delete_account, account)
+                log.info("deleted the account of namespace %s, which is gone", namespace)
+            if self._policy == "Retain":
+                return len(owned)
+            await self._remove(owned, namespace)
+        elif self._policy == "DeleteWithLastObject" and self._is_unused(account, namespace, state):
+            await self._remove(owned, namespace)
+            await asyncio.to_thread(admin.delete_account, account)
+            await self._delete_secret(namespace)
+        return 0
 
     async def _state(self, account: str, namespace: str, uid: str) -> State:
         if account in self._gone:
