@@ -70,7 +70,7 @@ def _cases() -> list[Case]:
         Case(
             "several",
             "InvalidData",
-            ("2 problems in", "'0/b.png'", "'1/a.png'", "Mend or remove what is named"),
+            ("2 problems in", "'0/b.png'", "'1/a.png'", "Fix or remove what is named"),
             (*good, ("1/a.png", b""), ("0/b.png", b"?")),
         ),
         Case(
