@@ -7,14 +7,12 @@ a reconcile: until there are keys, plans say that they wait for them.
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
 from modelyard_algorithms.contract import environment
-from modelyard_operator import naming
 from modelyard_operator.engine.tenancy import keys
 from modelyard_operator.kube import resources
 from modelyard_operator.kube.client import Client
@@ -97,17 +95,7 @@ class PlatformKeeper:
             environment.ACCESS_KEY_FILE: known.access_key,
             environment.SECRET_KEY_FILE: known.secret_key,
         }
-        manifest = {
-            "apiVersion": self._ref.api_version,
-            "kind": self._ref.kind,
-            "metadata": {
-                "name": self._ref.name,
-                "namespace": self._ref.namespace,
-                "labels": {naming.MANAGED_BY: naming.MANAGER, "app.kubernetes.io/name": "modelyard"},
-            },
-            "type": "Opaque",
-            "data": {key: base64.b64encode(value.encode()).decode() for key, value in values.items()},
-        }
+        manifest = keys.secret(self._ref.namespace, values, name=self._ref.name)
         try:
             found = await self._client.create(manifest)
             log.info("created Secret %s with the root keys of the object store", self._ref.name)

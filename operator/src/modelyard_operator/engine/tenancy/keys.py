@@ -47,14 +47,16 @@ def content(endpoint: str, region: str, bucket: str, keys: StoreCredentials) -> 
     return found | ({environment.CA_FILE: keys.ca} if keys.ca else {})
 
 
-def secret(namespace: str, data: dict[str, str], word: str | None = None) -> Manifest:
-    """A namespace's Secret. It belongs to no object of ours: it stays while its namespace does."""
+def secret(
+    namespace: str, data: dict[str, str], word: str | None = None, name: str = naming.STORE_SECRET
+) -> Manifest:
+    """A Secret with keys of the store. It belongs to no object of ours: it stays while its namespace does."""
     annotations = {"annotations": {naming.KEY_ANNOTATION: word}} if word else {}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": naming.STORE_SECRET,
+            "name": name,
             "namespace": namespace,
             "labels": {naming.MANAGED_BY: naming.MANAGER, "app.kubernetes.io/name": "modelyard"},
         }
