@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"path"
 	"regexp"
 	"strings"
 	"sync"
@@ -37,17 +36,11 @@ func checkUpload(id *string) error {
 	return s3err.GetNoSuchUploadErr(given)
 }
 
-// reserved says whether a key lies where the store keeps its temporary files and uploads.
-func reserved(key *string) bool {
-	clean := path.Clean("/" + backend.GetStringFromPtr(key))
-	return clean == "/.sgwtmp" || strings.HasPrefix(clean, "/.sgwtmp/")
-}
-
 func (g *guarded) PutObject(
 	ctx context.Context, input s3response.PutObjectInput,
 ) (s3response.PutObjectOutput, error) {
-	if reserved(input.Key) {
-		return s3response.PutObjectOutput{}, s3err.GetAPIError(s3err.ErrAccessDenied)
+	if err := refused(input.Key); err != nil {
+		return s3response.PutObjectOutput{}, err
 	}
 	return g.Backend.PutObject(ctx, input)
 }
@@ -55,8 +48,8 @@ func (g *guarded) PutObject(
 func (g *guarded) CopyObject(
 	ctx context.Context, input s3response.CopyObjectInput,
 ) (s3response.CopyObjectOutput, error) {
-	if reserved(input.Key) {
-		return s3response.CopyObjectOutput{}, s3err.GetAPIError(s3err.ErrAccessDenied)
+	if err := refused(input.Key); err != nil {
+		return s3response.CopyObjectOutput{}, err
 	}
 	return g.Backend.CopyObject(ctx, input)
 }
@@ -64,8 +57,8 @@ func (g *guarded) CopyObject(
 func (g *guarded) CreateMultipartUpload(
 	ctx context.Context, input s3response.CreateMultipartUploadInput,
 ) (s3response.InitiateMultipartUploadResult, error) {
-	if reserved(input.Key) {
-		return s3response.InitiateMultipartUploadResult{}, s3err.GetAPIError(s3err.ErrAccessDenied)
+	if err := refused(input.Key); err != nil {
+		return s3response.InitiateMultipartUploadResult{}, err
 	}
 	return g.Backend.CreateMultipartUpload(ctx, input)
 }

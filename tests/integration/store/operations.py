@@ -176,9 +176,9 @@ BUCKETS = [
     Operation("get bucket policy", "GET", query="policy=", owner=404),
     Operation("get bucket policy status", "GET", query="policyStatus=", owner=404),
     Operation(
-        "put bucket policy", "PUT", query="policy=", body=policy("{bucket}", "{caller}", "s3:*"), owner=204
+        "put bucket policy", "PUT", query="policy=", body=policy("{bucket}", "{caller}", "s3:*"), owner=403
     ),
-    Operation("delete bucket policy", "DELETE", query="policy=", owner=204),
+    Operation("delete bucket policy", "DELETE", query="policy=", owner=403),
     Operation("get bucket ACL", "GET", query="acl="),
     Operation("put bucket ACL", "PUT", query="acl=", body=ACL, owner=400),
     Operation(
