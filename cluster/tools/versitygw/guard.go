@@ -20,7 +20,7 @@ import (
 // like "../../other" one tenant could delete, write and read what is another's, the accounts included.
 //
 // It also takes away what lets a tenant make data that nobody can delete any more, and acknowledges an
-// upload as complete only if it is.
+// upload only if the object is there.
 type guarded struct {
 	backend.Backend
 	completing sync.Map
@@ -49,7 +49,13 @@ func (g *guarded) PutObject(
 	if reserved(input.Key) {
 		return s3response.PutObjectOutput{}, s3err.GetAPIError(s3err.ErrAccessDenied)
 	}
-	return g.Backend.PutObject(ctx, input)
+	put, err := g.Backend.PutObject(ctx, input)
+	if err == nil && put.Size == nil {
+		// VersityGW says that this is done, and gives no size, when the object's folder came and went with other
+		// requests, or is the object's own name by now: nothing is there.
+		return put, s3err.GetAPIError(s3err.ErrSlowDown)
+	}
+	return put, err
 }
 
 func (g *guarded) CopyObject(
@@ -58,7 +64,15 @@ func (g *guarded) CopyObject(
 	if reserved(input.Key) {
 		return s3response.CopyObjectOutput{}, s3err.GetAPIError(s3err.ErrAccessDenied)
 	}
-	return g.Backend.CopyObject(ctx, input)
+	copied, err := g.Backend.CopyObject(ctx, input)
+	if err != nil {
+		return copied, err
+	}
+	// As PutObject, but it does not show.
+	if _, err := g.Backend.HeadObject(ctx, &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key}); err != nil {
+		return copied, s3err.GetAPIError(s3err.ErrSlowDown)
+	}
+	return copied, nil
 }
 
 func (g *guarded) CreateMultipartUpload(
