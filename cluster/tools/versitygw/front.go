@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/versity/versitygw/embedgw"
@@ -103,7 +104,8 @@ func (fs *fronts) add(
 	}
 	f.transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+			made, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+			return &gateway{made}, err
 		},
 		MaxIdleConnsPerHost: bounds.requests, DisableCompression: true, IdleConnTimeout: 2 * bounds.idle,
 	}
@@ -175,7 +177,7 @@ func rewrite(request *httputil.ProxyRequest) {
 
 // ServeHTTP passes one request on, if it is within the limits.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer := &answer{w, http.NewResponseController(w), f.idle}
+	answer := &answer{ResponseWriter: w, connection: http.NewResponseController(w), idle: f.idle}
 	answer.extend()
 	if !valid(r) {
 		refuse(w, r, http.StatusBadRequest, "InvalidURI", "The path cannot be read.")
@@ -210,8 +212,23 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.proxy.ServeHTTP(answer, r)
 }
 
+// gateway is a connection to VersityGW, which may answer and close before it has the whole body. What is
+// written after that is dropped, so that the answer is read.
+type gateway struct{ net.Conn }
+
+func (g *gateway) Write(data []byte) (int, error) {
+	written, err := g.Conn.Write(data)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return len(data), nil
+	}
+	return written, err
+}
+
 // failed answers when a request could not be passed on to its end.
 func failed(w http.ResponseWriter, r *http.Request, err error) {
+	if body := w.(*answer).broken.Load(); body != nil {
+		err = *body
+	}
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -121,6 +122,8 @@ type answer struct {
 	http.ResponseWriter
 	connection *http.ResponseController
 	idle       time.Duration
+	// Why the body ended early. The proxy may see no more than a request that was cancelled.
+	broken atomic.Pointer[error]
 }
 
 func (a *answer) extend() { a.connection.SetWriteDeadline(time.Now().Add(a.idle)) }
@@ -128,6 +131,11 @@ func (a *answer) extend() { a.connection.SetWriteDeadline(time.Now().Add(a.idle)
 func (a *answer) WriteHeader(status int) {
 	// net/http says "continue" itself when the body is read for the first time.
 	if status != http.StatusContinue {
+		if tag, ok := a.Header()["Etag"]; ok {
+			// S3 writes it so, and some clients read it so only.
+			delete(a.Header(), "Etag")
+			a.Header()["ETag"] = tag
+		}
 		a.extend()
 		a.ResponseWriter.WriteHeader(status)
 	}
@@ -156,6 +164,9 @@ func newArriving(body io.ReadCloser, to *answer, upload bool) *arriving {
 func (b *arriving) Read(data []byte) (int, error) {
 	n, err := b.ReadCloser.Read(data)
 	b.moved += n
+	if err != nil && err != io.EOF {
+		b.to.broken.Store(&err)
+	}
 	if err == io.EOF {
 		// From here on net/http waits for the next request, and takes a deadline for the client's end.
 		b.to.connection.SetReadDeadline(time.Time{})
