@@ -5,237 +5,168 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net"
 	"net/http"
-	"net/http/httputil"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
+	"github.com/gofiber/fiber/v3"
+	"github.com/valyala/fasthttp"
+	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/embedgw"
+	"github.com/versity/versitygw/s3api"
 )
 
-// What is no upload of data has a body of at most so many bytes: "complete upload" with 10,000 parts has about
-// 2 MiB, "delete objects" with 1,000 keys of 1,024 bytes about 1 MiB. The admin API's are single accounts.
 const (
-	bodyBytes      = 4 << 20
-	adminBodyBytes = 64 << 10
-	headerBytes    = 16 << 10
+	startSeconds = 60
+	// Requests in flight have so long to end when the program is stopped; then VersityGW breaks them off.
+	graceSeconds = 10
 )
 
-// Requests in flight have so long to end when the program is stopped.
-const grace = 10 * time.Second
-
-// limits bound what clients use of the program; main.go names the flags.
-type limits struct {
-	idle        time.Duration
-	connections int
-	requests    int
-}
-
-// fronts listen where clients connect, and pass requests on to VersityGW, which listens on sockets of a folder
-// that only this program enters. VersityGW itself has no time-outs, and reads whole bodies into memory.
-type fronts struct {
-	folder string
-	all    []*front
-}
-
-// front serves one port.
+// front listens where clients connect, and gives their connections and requests limits (connection.go,
+// request.go), which VersityGW has no settings for. A proxy before it would halve what the store can do, so its
+// HTTP server is used: VersityGW listens on a socket that only this program reaches, a first request finds the
+// server there, and the server is given the front's listeners.
 type front struct {
-	server    *http.Server
-	listener  net.Listener
-	transport *http.Transport
-	proxy     *httputil.ReverseProxy
-	health    string
+	listeners []net.Listener
 	idle      time.Duration
-	uploads   bool
-	body      int64
+	separate  bool
 	requests  *shares
-	buffered  *shares
+	bodies    *shares
+	server    *fasthttp.Server
+	found     chan struct{}
+	once      sync.Once
+	stopping  atomic.Bool
 }
 
-// newFronts listens on the ports of the configuration, and gives it sockets and no certificates instead.
-func newFronts(config *embedgw.Config, bounds limits) (*fronts, error) {
-	folder, err := os.MkdirTemp("", "versitygw-")
-	if err != nil {
-		return nil, fmt.Errorf("a folder for sockets is needed: %w", err)
-	}
-	made := &fronts{folder: folder}
-	s3, err := made.add(config, bounds, "s3", config.Ports, config.CertFile, config.KeyFile)
-	if err != nil {
-		return nil, errors.Join(err, made.end())
-	}
-	s3.uploads, s3.body = true, bodyBytes
-	config.Ports, config.CertFile, config.KeyFile = s3.sockets(), "", ""
-	if len(config.AdminPorts) > 0 {
-		admin, err := made.add(config, bounds, "admin", config.AdminPorts, config.AdminCertFile, config.AdminKeyFile)
-		if err != nil {
-			return nil, errors.Join(err, made.end())
-		}
-		config.AdminPorts, config.AdminCertFile, config.AdminKeyFile = admin.sockets(), "", ""
-	}
-	return made, nil
+// port is what is served at an address.
+type port struct {
+	admin bool
+	body  int
 }
 
-func (f *front) sockets() []string { return []string{f.server.Addr} }
-
-// add makes the front of one port.
-func (fs *fronts) add(
-	config *embedgw.Config, bounds limits, name string, ports []string, certificate, key string,
-) (*front, error) {
-	socket := filepath.Join(fs.folder, name)
-	secure, err := secured(certificate, key)
-	if err != nil {
-		return nil, err
-	}
-	listener, err := net.Listen("tcp", ports[0])
-	if err != nil {
-		return nil, err
-	}
+// newFront listens at the addresses of the configuration, and takes them and the certificates out of it.
+func newFront(config *embedgw.Config, bounds limits) (*front, error) {
 	f := &front{
-		listener: &counted{listener, newShares(bounds.connections)}, health: config.HealthPath,
-		idle: bounds.idle, body: adminBodyBytes,
-		requests: newShares(bounds.requests), buffered: newShares(bufferedBodies),
+		idle: bounds.idle, separate: len(config.AdminPorts) > 0, found: make(chan struct{}),
+		requests: newShares(bounds.requests), bodies: newShares(heldBodies),
 	}
-	f.transport = &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			made, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
-			return &gateway{made}, err
-		},
-		MaxIdleConnsPerHost: bounds.requests, DisableCompression: true, IdleConnTimeout: 2 * bounds.idle,
+	err := f.listen(port{body: bodyBytes}, config.Ports[0], config.CertFile, config.KeyFile, bounds)
+	if err == nil && f.separate {
+		admin := port{admin: true, body: adminBodyBytes}
+		err = f.listen(admin, config.AdminPorts[0], config.AdminCertFile, config.AdminKeyFile, bounds)
 	}
-	quiet := io.Writer(os.Stderr)
-	if config.Quiet {
-		quiet = io.Discard
+	if err != nil {
+		f.close()
+		return nil, err
 	}
-	f.proxy = &httputil.ReverseProxy{
-		Rewrite: rewrite, Transport: f.transport, BufferPool: new(buffers),
-		ErrorHandler: failed, ErrorLog: log.New(quiet, "", 0),
-	}
-	f.server = &http.Server{
-		Addr: socket, Handler: f, TLSConfig: secure, ErrorLog: log.New(quiet, "", 0),
-		ReadHeaderTimeout: min(10*time.Second, bounds.idle), IdleTimeout: 2 * bounds.idle,
-		MaxHeaderBytes: headerBytes, Protocols: new(http.Protocols),
-	}
-	// A connection of HTTP/2 would be many requests, which no limit here counts.
-	f.server.Protocols.SetHTTP1(true)
-	f.server.SetKeepAlivesEnabled(config.KeepAlive)
-	fs.all = append(fs.all, f)
+	config.AdminPorts = nil
+	config.CertFile, config.KeyFile, config.AdminCertFile, config.AdminKeyFile = "", "", "", ""
+	config.S3Options = append(config.S3Options, s3api.WithMiddleware("/", f.admit))
 	return f, nil
 }
 
-// serve returns when one of the ports cannot be served any more, or all are shut down.
-func (fs *fronts) serve() error {
-	ended := make(chan error, len(fs.all))
-	for _, f := range fs.all {
-		listener := f.listener
-		if f.server.TLSConfig != nil {
-			listener = tls.NewListener(listener, f.server.TLSConfig)
-		}
+func (f *front) listen(where port, address, certificate, key string, bounds limits) error {
+	secure, err := secured(certificate, key)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	listener = &counted{listener, where, newShares(bounds.connections), bounds.idle}
+	if secure != nil {
+		listener = tls.NewListener(listener, secure)
+	}
+	f.listeners = append(f.listeners, listener)
+	return nil
+}
+
+func (f *front) close() {
+	for _, listener := range f.listeners {
+		listener.Close()
+	}
+}
+
+// run serves until the context ends, or VersityGW or one of the listeners does.
+func (f *front) run(ctx context.Context, files backend.Backend, config *embedgw.Config) error {
+	defer f.close()
+	folder, err := os.MkdirTemp("", "versitygw-")
+	if err != nil {
+		return fmt.Errorf("a folder for a socket is needed: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	socket := filepath.Join(folder, "s")
+	config.Ports = []string{socket}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	gateway := make(chan error, 1)
+	go func() { gateway <- embedgw.RunVersityGW(running, files, config) }()
+	if err := f.find(socket, gateway); err != nil {
+		return err
+	}
+	// Nobody else can connect there any more, and a kill leaves nothing.
+	os.RemoveAll(folder)
+	ended := make(chan error, len(f.listeners))
+	for _, listener := range f.listeners {
 		go func() { ended <- f.server.Serve(listener) }()
 	}
-	return <-ended
+	select {
+	case err := <-gateway:
+		return err
+	case err = <-ended:
+	case <-ctx.Done():
+		f.finish()
+	}
+	stop()
+	return errors.Join(err, <-gateway)
 }
 
-// end lets the requests in flight end.
-func (fs *fronts) end() error {
-	ctx, stop := context.WithTimeout(context.Background(), grace)
-	defer stop()
-	var all sync.WaitGroup
-	for _, f := range fs.all {
-		all.Go(func() {
-			if f.server.Shutdown(ctx) != nil {
-				f.server.Close()
-			}
-			f.listener.Close()
-			f.transport.CloseIdleConnections()
-		})
-	}
-	all.Wait()
-	return os.RemoveAll(fs.folder)
-}
-
-// rewrite passes on what is signed as it came: path, query and host byte for byte, and all headers but those
-// that are about the connection.
-func rewrite(request *httputil.ProxyRequest) {
-	out, in := request.Out, request.In
-	path, _, _ := strings.Cut(in.RequestURI, "?")
-	out.URL.Scheme, out.URL.Host, out.URL.Opaque = "http", "store", path
-	out.URL.RawQuery, out.URL.ForceQuery = in.URL.RawQuery, in.URL.ForceQuery
-	out.Trailer = nil
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
-		if values, ok := in.Header[name]; ok {
-			out.Header[name] = values
-		}
-	}
-}
-
-// ServeHTTP passes one request on, if it is within the limits.
-func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer := &answer{ResponseWriter: w, connection: http.NewResponseController(w), idle: f.idle}
-	answer.extend()
-	if !valid(r) {
-		refuse(w, r, http.StatusBadRequest, "InvalidURI", "The path cannot be read.")
-		return
-	}
-	upload := f.uploads && isUpload(r)
-	if !upload && r.ContentLength > f.body {
-		tooLarge(w, r)
-		return
-	}
-	if r.URL.Path != f.health || r.Method != http.MethodGet {
-		client, _, _ := net.SplitHostPort(r.RemoteAddr)
-		if !f.requests.take(client) {
-			slowDown(w, r)
+// finish takes no more connections and requests, and lets those in flight end.
+func (f *front) finish() {
+	f.stopping.Store(true)
+	f.close()
+	for range graceSeconds * 100 {
+		if f.requests.free() {
 			return
 		}
-		defer f.requests.give(client)
-		if !upload && (r.ContentLength < 0 || r.ContentLength > smallBody) {
-			if !f.buffered.take(client) {
-				slowDown(w, r)
-				return
-			}
-			defer f.buffered.give(client)
-		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	if r.Body != http.NoBody {
-		if !upload {
-			r.Body = http.MaxBytesReader(w, r.Body, f.body)
-		}
-		r.Body = newArriving(r.Body, answer, upload)
-	}
-	f.proxy.ServeHTTP(answer, r)
 }
 
-// gateway is a connection to VersityGW, which may answer and close before it has the whole body. What is
-// written after that is dropped, so that the answer is read.
-type gateway struct{ net.Conn }
-
-func (g *gateway) Write(data []byte) (int, error) {
-	written, err := g.Conn.Write(data)
-	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
-		return len(data), nil
+// find sends the first request, which admit takes the server from.
+func (f *front) find(socket string, gateway <-chan error) error {
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}}
+	for range startSeconds * 100 {
+		if answer, err := client.Get("http://store/"); err == nil {
+			answer.Body.Close()
+		}
+		select {
+		case <-f.found:
+			return nil
+		case err := <-gateway:
+			return errors.Join(err, errors.New("VersityGW ended when it was started"))
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
-	return written, err
+	return errors.New("VersityGW does not answer")
 }
 
-// failed answers when a request could not be passed on to its end.
-func failed(w http.ResponseWriter, r *http.Request, err error) {
-	if body := w.(*answer).broken.Load(); body != nil {
-		err = *body
-	}
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		tooLarge(w, r)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		refuse(w, r, http.StatusBadRequest, "RequestTimeout", "The body did not arrive in time.")
-	default:
-		refuse(w, r, http.StatusServiceUnavailable, "ServiceUnavailable", "The store is not ready. Try again.")
-	}
+// take keeps VersityGW's server, while no other request is there.
+func (f *front) take(app *fiber.App) {
+	f.once.Do(func() {
+		f.server = app.Server()
+		// Else it reads whatever says that it is a form, into memory and files, before anybody asks for it.
+		f.server.DisablePreParseMultipartForm = true
+		close(f.found)
+	})
 }

@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
@@ -32,6 +31,13 @@ const (
 
 // An account that is looked up while its secret changes may be remembered with the old one for so long.
 const cacheSeconds = 10
+
+// limits bound what clients use of the program; parse names their flags.
+type limits struct {
+	idle        time.Duration
+	connections int
+	requests    int
+}
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -73,32 +79,13 @@ func run(arguments []string) error {
 	if err := reserveNothing(); err != nil {
 		fmt.Fprintln(os.Stderr, "versitygw: uploads reserve their whole length on the volume:", err)
 	}
-	return serve(&guarded{Backend: files}, config, bounds)
-}
-
-// serve ends when it is asked to, or when VersityGW or its front does.
-func serve(files backend.Backend, config *embedgw.Config, bounds limits) error {
-	asked, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	front, err := newFronts(config, bounds)
+	front, err := newFront(config, bounds)
 	if err != nil {
 		return err
 	}
-	running, end := context.WithCancel(context.Background())
-	defer end()
-	gateway, clients := make(chan error, 1), make(chan error, 1)
-	go func() { gateway <- embedgw.RunVersityGW(running, files, config) }()
-	go func() { clients <- front.serve() }()
-	select {
-	case <-asked.Done():
-		err = front.end()
-		end()
-		return errors.Join(err, <-gateway)
-	case err = <-clients:
-		return errors.Join(err, front.end())
-	case err = <-gateway:
-		return errors.Join(err, errors.New("VersityGW has ended"), front.end())
-	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return front.run(ctx, &guarded{Backend: files}, config)
 }
 
 // version is that of VersityGW, which this program is built around.
@@ -135,7 +122,7 @@ func parse(arguments []string) (config *embedgw.Config, bounds limits, sidecar, 
 	flags.BoolVar(&config.DisableACLs, "disable-acl", false, "ignore ACLs: only owners and policies count")
 	flags.BoolVar(&config.KeepAlive, "keep-alive", false, "keep connections open")
 	flags.BoolVar(&config.Quiet, "quiet", false, "log no requests")
-	flags.DurationVar(&bounds.idle, "idle-timeout", time.Minute, "a client that moves nothing for so long is left")
+	flags.DurationVar(&bounds.idle, "idle-timeout", time.Minute, "a client that moves nothing for so long is disconnected")
 	flags.IntVar(&bounds.connections, "max-connections", 4096, "at once on each port; a quarter for one address")
 	flags.IntVar(&bounds.requests, "max-requests", 1024, "at once on each port; a quarter for one address")
 	if err = flags.Parse(arguments); err != nil {

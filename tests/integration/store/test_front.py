@@ -41,7 +41,7 @@ def test_a_path_arrives_as_it_was_signed(tenants: Tenants, sent: str, key: str) 
     assert (tenants.store.data / bucket / key).read_bytes() == key.encode()
 
 
-@pytest.mark.parametrize("path", ["/{}/a%00b", "/{}/a%zz", "/{}/a%", "//{}/key", "/{}/a#b", "{}/key"])
+@pytest.mark.parametrize("path", ["/{}/a%00b", "/{}/a%zz", "/{}/a%"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_a_path_that_none_can_have_is_refused(tenants: Tenants, method: str, path: str) -> None:
     headers = {"Host": "store", "Content-Length": "0"}
