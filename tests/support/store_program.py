@@ -65,13 +65,17 @@ class StoreProgram:
         folder: holds ``data`` (one folder for each bucket), ``iam`` (the accounts) and ``store.log``.
         volume: holds ``data`` and ``iam`` instead, as the chart's volume does.
         sidecar: keeps metadata in files of a folder of their own, not in extended attributes.
+        flags: more of the program's flags.
     """
 
-    def __init__(self, folder: Path, *, volume: Path | None = None, sidecar: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, volume: Path | None = None, sidecar: bool = False, flags: Sequence[str] = ()
+    ) -> None:
         volume = volume or folder
         self.data, self.iam, self._log = volume / "data", volume / "iam", folder / "store.log"
         self._sidecar = volume / "sidecar" if sidecar else None
         self._process: subprocess.Popen[bytes] | None = None
+        self._flags = flags
         self.port, self.admin_port = free_port(), free_port()
         self.endpoint, self.admin_endpoint = (
             f"http://127.0.0.1:{port}" for port in (self.port, self.admin_port)
@@ -87,6 +91,13 @@ class StoreProgram:
     def log(self) -> str:
         """What the store wrote, over all its starts."""
         return self._log.read_text(errors="replace")
+
+    @property
+    def peak_memory(self) -> int:
+        """The most bytes of memory that it had since its start."""
+        assert self._process
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
     def start(self) -> None:
         """Returns when it answers.
@@ -120,7 +131,8 @@ class StoreProgram:
     def _command(self) -> Sequence[str | Path]:
         command: list[str | Path] = [program(), "--iam-dir", self.iam, "--region", REGION]
         command += ["--port", f"127.0.0.1:{self.port}", "--admin-port", f"127.0.0.1:{self.admin_port}"]
-        command += ["--health", "/healthz", "--disable-acl", "--keep-alive", "--quiet", "posix"]
+        command += ["--health", "/healthz", "--disable-acl", "--keep-alive", "--quiet"]
+        command += [*self._flags, "posix"]
         command += ["--sidecar", self._sidecar] if self._sidecar else []
         return [*command, self.data]
 

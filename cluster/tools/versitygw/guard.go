@@ -19,7 +19,7 @@ import (
 // like "../../other" one tenant could delete, write and read what is another's, the accounts included.
 //
 // It also takes away what lets a tenant make data that nobody can delete any more, and acknowledges an
-// upload as complete only if it is.
+// upload only if the object is there.
 type guarded struct {
 	backend.Backend
 	completing sync.Map
@@ -42,7 +42,13 @@ func (g *guarded) PutObject(
 	if err := refused(input.Key); err != nil {
 		return s3response.PutObjectOutput{}, err
 	}
-	return g.Backend.PutObject(ctx, input)
+	put, err := g.Backend.PutObject(ctx, input)
+	if err == nil && put.Size == nil {
+		// VersityGW says that this is done, and gives no size, when the object's folder came and went with other
+		// requests, or is the object's own name by now: nothing is there.
+		return put, s3err.GetAPIError(s3err.ErrSlowDown)
+	}
+	return put, err
 }
 
 func (g *guarded) CopyObject(
@@ -51,7 +57,15 @@ func (g *guarded) CopyObject(
 	if err := refused(input.Key); err != nil {
 		return s3response.CopyObjectOutput{}, err
 	}
-	return g.Backend.CopyObject(ctx, input)
+	copied, err := g.Backend.CopyObject(ctx, input)
+	if err != nil {
+		return copied, err
+	}
+	// As PutObject, but it does not show.
+	if _, err := g.Backend.HeadObject(ctx, &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key}); err != nil {
+		return copied, s3err.GetAPIError(s3err.ErrSlowDown)
+	}
+	return copied, nil
 }
 
 func (g *guarded) CreateMultipartUpload(

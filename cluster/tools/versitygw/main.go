@@ -1,5 +1,6 @@
 // The S3 object store that the chart runs inside the cluster by default: VersityGW on a file system,
-// behind a guard (guard.go). Flags are those of the versitygw program that the chart uses, and mean the same.
+// behind a guard of its operations (guard.go) and a front with limits (front.go). Flags are those of the versitygw
+// program that the chart uses, and mean the same, and those of the limits.
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
@@ -30,6 +32,13 @@ const (
 // An account that is looked up while its secret changes may be remembered with the old one for so long.
 const cacheSeconds = 10
 
+// limits bound what clients use of the program; parse names their flags.
+type limits struct {
+	idle        time.Duration
+	connections int
+	requests    int
+}
+
 func main() {
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "versitygw:", err)
@@ -42,7 +51,7 @@ func run(arguments []string) error {
 		fmt.Println(version())
 		return nil
 	}
-	config, sidecar, folder, err := parse(arguments)
+	config, bounds, sidecar, folder, err := parse(arguments)
 	if err != nil {
 		return err
 	}
@@ -67,9 +76,16 @@ func run(arguments []string) error {
 	if err != nil {
 		return err
 	}
+	if err := reserveNothing(); err != nil {
+		fmt.Fprintln(os.Stderr, "versitygw: uploads reserve their whole length on the volume:", err)
+	}
+	front, err := newFront(config, bounds)
+	if err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	return embedgw.RunVersityGW(ctx, &guarded{Backend: files}, config)
+	return front.run(ctx, &guarded{Backend: files}, config)
 }
 
 // version is that of VersityGW, which this program is built around.
@@ -85,7 +101,7 @@ func version() string {
 }
 
 // parse reads "[flags] posix [--sidecar folder] folder"; the root keys are in the environment, where `ps` shows none.
-func parse(arguments []string) (config *embedgw.Config, sidecar, folder string, err error) {
+func parse(arguments []string) (config *embedgw.Config, bounds limits, sidecar, folder string, err error) {
 	config = &embedgw.Config{
 		RootUserAccess: os.Getenv("ROOT_ACCESS_KEY_ID"), RootUserSecret: os.Getenv("ROOT_SECRET_ACCESS_KEY"),
 		MaxConnections: connections, MaxRequests: requests,
@@ -106,23 +122,26 @@ func parse(arguments []string) (config *embedgw.Config, sidecar, folder string, 
 	flags.BoolVar(&config.DisableACLs, "disable-acl", false, "ignore ACLs: only owners and policies count")
 	flags.BoolVar(&config.KeepAlive, "keep-alive", false, "keep connections open")
 	flags.BoolVar(&config.Quiet, "quiet", false, "log no requests")
+	flags.DurationVar(&bounds.idle, "idle-timeout", time.Minute, "a client that moves nothing for so long is disconnected")
+	flags.IntVar(&bounds.connections, "max-connections", 4096, "at once on each port; a quarter for one address")
+	flags.IntVar(&bounds.requests, "max-requests", 1024, "at once on each port; a quarter for one address")
 	if err = flags.Parse(arguments); err != nil {
-		return nil, "", "", err
+		return nil, bounds, "", "", err
 	}
 	if flags.Arg(0) != "posix" {
-		return nil, "", "", fmt.Errorf("posix is the only backend, not %q", flags.Arg(0))
+		return nil, bounds, "", "", fmt.Errorf("posix is the only backend, not %q", flags.Arg(0))
 	}
 	config.Ports = []string{port}
 	if adminPort != "" {
 		config.AdminPorts = []string{adminPort}
 	}
-	backend := flag.NewFlagSet("posix", flag.ContinueOnError)
-	backend.StringVar(&sidecar, "sidecar", "", "keep metadata in files of this folder")
-	if err = backend.Parse(flags.Args()[1:]); err != nil {
-		return nil, "", "", err
+	posix := flag.NewFlagSet("posix", flag.ContinueOnError)
+	posix.StringVar(&sidecar, "sidecar", "", "keep metadata in files of this folder")
+	if err = posix.Parse(flags.Args()[1:]); err != nil {
+		return nil, bounds, "", "", err
 	}
-	if backend.NArg() != 1 || config.IAMDir == "" {
-		return nil, "", "", fmt.Errorf("one folder for buckets and --iam-dir are needed")
+	if posix.NArg() != 1 || config.IAMDir == "" {
+		return nil, bounds, "", "", fmt.Errorf("one folder for buckets and --iam-dir are needed")
 	}
-	return config, sidecar, backend.Arg(0), nil
+	return config, bounds, sidecar, posix.Arg(0), nil
 }
