@@ -30,14 +30,15 @@ def head(
 ) -> bytes:
     """The request's head; its body is not signed. Without a length it comes in chunks."""
     now = datetime.now(UTC)
-    sent = {"Host": f"127.0.0.1:{caller.port}", "X-Amz-Content-Sha256": payload}
+    host = f"127.0.0.1:{caller.port}"
+    sent: dict[str, str | list[str] | tuple[str]] = {"Host": host, "X-Amz-Content-Sha256": payload}
     sent |= headers or {}
     if caller.access:
         sent |= {"X-Amz-Date": to_amz_date(now)}
         sent = signer._sign_v4(
             service_name="s3",
             method=method,
-            url=SplitResult("http", sent["Host"], path, query, ""),
+            url=SplitResult("http", host, path, query, ""),
             region=caller.region,
             headers=sent,
             credentials=Credentials(caller.access, caller.secret),
