@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"io"
+	"math"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +24,15 @@ type counted struct {
 	port   port
 	places *shares
 	idle   time.Duration
+	closed atomic.Bool
+}
+
+// Close may be called again, as VersityGW does.
+func (c *counted) Close() error {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	return c.Listener.Close()
 }
 
 func (c *counted) Accept() (net.Conn, error) {
@@ -84,32 +95,37 @@ func (c *connection) Read(data []byte) (int, error) {
 
 func (c *connection) renew() { c.left, c.moved = c.idle, 0 }
 
-// Write begins a new period for reading too: it is an answer, and what comes next is another request.
-func (c *connection) Write(data []byte) (int, error) {
+// answering begins a new period for reading too: what comes after an answer is another request.
+func (c *connection) answering() error {
 	c.renew()
-	if err := c.SetWriteDeadline(time.Now().Add(c.idle)); err != nil {
+	return c.SetWriteDeadline(time.Now().Add(c.idle))
+}
+
+func (c *connection) Write(data []byte) (int, error) {
+	if err := c.answering(); err != nil {
 		return 0, err
 	}
 	return c.TCPConn.Write(data)
 }
 
-// ReadFrom lets the kernel send a file.
+// ReadFrom lets the kernel send a file, in pieces, or copies.
 func (c *connection) ReadFrom(source io.Reader) (int64, error) {
-	c.renew()
+	limit := int64(math.MaxInt64)
 	limited, ok := source.(*io.LimitedReader)
-	if !ok {
-		return io.Copy(struct{ io.Writer }{c}, source)
+	if ok {
+		source, limit = limited.R, limited.N
 	}
 	var all int64
-	for limited.N > 0 {
-		if err := c.SetWriteDeadline(time.Now().Add(c.idle)); err != nil {
+	for all < limit {
+		if err := c.answering(); err != nil {
 			return all, err
 		}
-		part := &io.LimitedReader{R: limited.R, N: min(piece, limited.N)}
-		n, err := c.TCPConn.ReadFrom(part)
-		all += n
-		limited.N -= n
-		if err != nil || n == 0 {
+		size := min(piece, limit-all)
+		n, err := c.TCPConn.ReadFrom(&io.LimitedReader{R: source, N: size})
+		if all += n; limited != nil {
+			limited.N -= n
+		}
+		if err != nil || n < size {
 			return all, err
 		}
 	}

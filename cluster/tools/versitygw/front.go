@@ -78,7 +78,7 @@ func (f *front) listen(where port, address, certificate, key string, bounds limi
 	if err != nil {
 		return err
 	}
-	listener = &counted{listener, where, newShares(bounds.connections), bounds.idle}
+	listener = &counted{Listener: listener, port: where, places: newShares(bounds.connections), idle: bounds.idle}
 	if secure != nil {
 		listener = tls.NewListener(listener, secure)
 	}

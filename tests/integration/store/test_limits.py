@@ -265,7 +265,7 @@ def test_one_client_cannot_take_all_requests(tmp_path: Path) -> None:
         store.kill()
 
 
-def test_a_request_in_flight_ends_before_the_store_does(store: StoreProgram, tmp_path: Path) -> None:
+def test_a_request_in_flight_ends_before_the_store_does(tmp_path: Path) -> None:
     store = StoreProgram(tmp_path)
     store.start()
     caller = tenant(store, "a")

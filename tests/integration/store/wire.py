@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import SplitResult
 
 from minio import signer
@@ -30,15 +31,14 @@ def head(
 ) -> bytes:
     """The request's head; its body is not signed. Without a length it comes in chunks."""
     now = datetime.now(UTC)
-    host = f"127.0.0.1:{caller.port}"
-    sent: dict[str, str | list[str] | tuple[str]] = {"Host": host, "X-Amz-Content-Sha256": payload}
+    sent: dict[str, Any] = {"Host": f"127.0.0.1:{caller.port}", "X-Amz-Content-Sha256": payload}
     sent |= headers or {}
     if caller.access:
         sent |= {"X-Amz-Date": to_amz_date(now)}
         sent = signer._sign_v4(
             service_name="s3",
             method=method,
-            url=SplitResult("http", host, path, query, ""),
+            url=SplitResult("http", sent["Host"], path, query, ""),
             region=caller.region,
             headers=sent,
             credentials=Credentials(caller.access, caller.secret),
