@@ -28,6 +28,9 @@ type guarded struct {
 // VersityGW makes ids of uploads like this one; they are names of folders.
 var uploadID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
+// S3 deletes so many objects with one request.
+const deletedKeys = 1000
+
 func checkUpload(id *string) error {
 	given := backend.GetStringFromPtr(id)
 	if uploadID.MatchString(given) {
@@ -80,6 +83,9 @@ func (g *guarded) CreateMultipartUpload(
 func (g *guarded) DeleteObjects(
 	ctx context.Context, input *s3.DeleteObjectsInput,
 ) (s3response.DeleteResult, error) {
+	if len(input.Delete.Objects) > deletedKeys {
+		return s3response.DeleteResult{}, s3err.GetAPIError(s3err.ErrMalformedXML)
+	}
 	for _, object := range input.Delete.Objects {
 		key := backend.GetStringFromPtr(object.Key)
 		if !utils.IsObjectNameValid(key) || strings.ContainsRune(key, 0) {

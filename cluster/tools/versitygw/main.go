@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -76,6 +78,7 @@ func run(arguments []string) error {
 	if err != nil {
 		return err
 	}
+	collectSooner()
 	if err := reserveNothing(); err != nil {
 		fmt.Fprintln(os.Stderr, "versitygw: uploads reserve their whole length on the volume:", err)
 	}
@@ -86,6 +89,18 @@ func run(arguments []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	return front.run(ctx, &guarded{Backend: files}, config)
+}
+
+// collectSooner collects garbage before the container's limit of memory is near: decoded lists of keys and parts
+// are most of it.
+func collectSooner() {
+	limit, err := os.ReadFile("/sys/fs/cgroup/memory.max")
+	if err != nil || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	if bytes, err := strconv.ParseInt(strings.TrimSpace(string(limit)), 10, 64); err == nil {
+		debug.SetMemoryLimit(bytes / 10 * 6)
+	}
 }
 
 // version is that of VersityGW, which this program is built around.

@@ -1,6 +1,9 @@
 package main
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // shares gives out a number of places. One client has at most a quarter of them, and of the last quarter only
 // those get more who have few: neither one client nor some can take what all need.
@@ -26,6 +29,17 @@ func (s *shares) take(client string) bool {
 	s.used++
 	s.by[client]++
 	return true
+}
+
+// await takes a place as soon as there is one.
+func (s *shares) await(client string) bool {
+	for range waitSeconds * 100 {
+		if s.take(client) {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
 }
 
 func (s *shares) give(client string) {

@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -120,6 +121,37 @@ def test_what_anybody_sends_stays_out_of_memory(store: StoreProgram, caller: Cal
             connection.sendall(first)
             pour(connection, b"100000\r\n" + bare + b"\r\n", LARGE // MEGABYTE)
     assert store.peak_memory < before + GROWTH
+
+
+def test_many_long_lists_at_once_fit_the_container(tmp_path: Path) -> None:
+    store = StoreProgram(tmp_path)
+    store.start()
+    try:
+        caller = tenant(store, "a")
+        begun = caller.send("POST", f"/{BUCKET}/key", "uploads=").body.decode()
+        query = "uploadId=" + re.findall(r"<UploadId>(.*?)<", begun)[0]
+        body = f"<CompleteMultipartUpload>{'<Part/>' * 590_000}</CompleteMultipartUpload>".encode()
+
+        def complete(number: int) -> bytes:
+            with connected(store.port, f"127.0.0.{2 + number % 6}") as connection:
+                connection.sendall(head(caller, "POST", f"/{BUCKET}/key", query, length=len(body)))
+                pour(connection, body, 1)
+                return answer(connection)
+
+        with ThreadPoolExecutor(12) as pool:
+            found = list(pool.map(complete, range(12)))
+        assert all(one[9:12] in {b"400", b"503"} for one in found), found
+        assert store.peak_memory < 900 * MEGABYTE
+    finally:
+        store.kill()
+
+
+def test_more_keys_than_s3_deletes_at_once_are_refused(caller: Caller) -> None:
+    keys = "".join(f"<Object><Key>{number}</Key></Object>" for number in range(1001))
+    body = f"<Delete>{keys}</Delete>".encode()
+    digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+    found = caller.send("POST", f"/{BUCKET}", "delete=", headers={"Content-MD5": digest}, body=body)
+    assert (found.status, found.code) == (400, "MalformedXML")
 
 
 def test_the_admin_api_takes_small_bodies_only(store: StoreProgram) -> None:
