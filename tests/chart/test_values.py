@@ -45,6 +45,10 @@ def test_the_chart_passes_a_strict_lint() -> None:
             "make the Secret modelyard-store in each namespace and leave this one out",
         ),
         (
+            ("operator.watchNamespaces={a}", "objectStore.reclaimPolicy=DeleteWithNamespace"),
+            "it cannot see that one is gone. Set the policy to Retain, or leave the list empty",
+        ),
+        (
             (*OWN_STORE, "objectStore.reclaimPolicy=DeleteWithNamespace"),
             "the buckets of your own store are yours to remove: leave it at Retain",
         ),

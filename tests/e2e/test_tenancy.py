@@ -92,7 +92,6 @@ def prefixes(bucket: str, namespace: str, prefix: str) -> dict[str, str]:
         "with the bucket": f"{bucket}/{prefix}",
         "with the namespace": f"{namespace}/{prefix}",
         "with a slash": f"/{bucket}/{prefix}",
-        "as a uri": f"s3://{bucket}/{prefix}",
         "encoded": f"%2e%2e/{bucket}/{prefix}",
         "encoded slashes": f"..%2f{bucket}%2f{prefix}",
         "backslashes": f"..\\{bucket}\\{prefix}",
@@ -126,6 +125,12 @@ def test_a_prefix_that_leads_out_of_the_bucket_is_refused_with_a_sentence(
     asked = prefix.format(bucket=trained.workspace.store.bucket, folder=trained.model_prefix)
     for manifest in (manifests.dataset("thief", asked), manifests.deployment("thief", prefix=asked)):
         assert "must not have '.' or '..' for a folder's name" in mine.refusal(manifest)
+
+
+def test_a_uri_for_a_prefix_is_refused_with_a_sentence(mine: Workspace, trained: Trained) -> None:
+    asked = f"s3://{trained.workspace.store.bucket}/{trained.model_prefix}"
+    for manifest in (manifests.dataset("thief", asked), manifests.deployment("thief", prefix=asked)):
+        assert "without s3:// and the bucket's name" in mine.refusal(manifest)
 
 
 def folders(**folder: Any) -> list[Object]:

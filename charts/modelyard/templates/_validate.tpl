@@ -9,6 +9,9 @@
 {{- if and (ne $v.objectStore.tenancy "Shared") $v.objectStore.bucket -}}
 {{- fail "objectStore.bucket names one bucket for all namespaces, but objectStore.tenancy is Namespace: leave the bucket out, or set the tenancy to Shared." -}}
 {{- end -}}
+{{- if and $v.operator.watchNamespaces (ne $v.objectStore.reclaimPolicy "Retain") -}}
+{{- fail "objectStore.reclaimPolicy needs an operator that sees all namespaces: with operator.watchNamespaces it cannot see that one is gone. Set the policy to Retain, or leave the list empty." -}}
+{{- end -}}
 {{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) -}}
 {{- fail "serviceAccount.create is false: name the ServiceAccount to use in serviceAccount.name." -}}
 {{- end -}}

@@ -74,16 +74,22 @@ class Buckets:
             RefusedError: it is not such a bucket, or the namespace has data.
         """
         await self._left(name)
-        account = naming.account(namespace, await self._uid(namespace))
+        try:
+            account = naming.account(namespace, await self._uid(namespace))
+        except NotFoundError:
+            raise RefusedError(f"there is no namespace {namespace!r}") from None
         if account not in self._admin.accounts():
             raise RefusedError(f"namespace {namespace!r} has no account yet: create a Dataset there first")
-        for own in [found for found, owner in self._admin.buckets().items() if owner == account]:
+        owned = [found for found, owner in self._admin.buckets().items() if owner == account]
+        for own in owned:
             if not await Bucket(self._place, own).is_empty():
                 raise RefusedError(
                     f"bucket {own!r} of namespace {namespace!r} has data: copy it, or clean it"
                 )
-            await Bucket(self._place, own).remove()
+        # The account always owns one: the operator would make one that it lacks.
         self._admin.change_owner(name, account)
+        for own in owned:
+            await Bucket(self._place, own).remove()
         # The operator makes it again within half a minute, with the new bucket in it.
         with suppress(NotFoundError):
             await self._client.delete(secrets.ref(namespace))
@@ -130,7 +136,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="buckets", description="The buckets of all namespaces.")
+    parser = argparse.ArgumentParser(
+        prog="python -m modelyard_operator buckets", description="The buckets of all namespaces."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="every bucket, and whether its namespace still exists")
     delete = commands.add_parser("delete", help="delete a bucket whose namespace is gone, with its data")

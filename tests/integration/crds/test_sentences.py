@@ -91,6 +91,18 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         )
         for prefix in ("../photos/", "photos/../x", "./photos", "..")
     ),
+    (
+        "Dataset",
+        {"source": {"objectStore": {"prefix": "s3://modelyard-team/photos/"}}},
+        "spec.source.objectStore.prefix",
+        "must be a prefix in the bucket, without s3:// and the bucket's name, for example photos/",
+    ),
+    (
+        "Deployment",
+        {"model": {"objectStore": {"prefix": "models//j/"}}},
+        "spec.model.objectStore.prefix",
+        "must not have a folder without a name ('//')",
+    ),
     ("Dataset", {"format": "COCO"}, "spec.format", "unknown: COCO; choose one of: ImageFolder"),
     (
         "Dataset",

@@ -93,8 +93,15 @@ Prefix = Annotated[
     str,
     Field(
         max_length=900,
-        json_schema_extra=_matching(
-            "!self.matches('(^|/)[.][.]?(/|$)')", "must not have '.' or '..' for a folder's name"
+        json_schema_extra=rules(
+            Rule("!self.matches('(^|/)[.][.]?(/|$)')", "must not have '.' or '..' for a folder's name"),
+            Rule(
+                "!self.contains('://')",
+                "must be a prefix in the bucket, without s3:// and the bucket's name, for example photos/",
+            ),
+            Rule(
+                "self.contains('://') || !self.contains('//')", "must not have a folder without a name ('//')"
+            ),
         ),
     ),
 ]
@@ -149,8 +156,7 @@ class ObjectStoreFolder(ApiModel):
     """Region of the bucket, where the endpoint wants one."""
     credentials_secret_name: ObjectName | None = None
     """Secret in the same namespace with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and
-    optionally ca.crt). Needed with bucket and endpoint: the namespace's own keys open its own bucket only,
-    and are never sent elsewhere."""
+    optionally ca.crt). Needed with bucket and endpoint: the namespace's own keys open its own bucket only."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(

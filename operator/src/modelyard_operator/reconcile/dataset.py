@@ -179,6 +179,8 @@ def _begin(state: State, attempt: int, *, kept: Standing | None = None) -> Plan:
         "completionTime": None,
         "progress": None,
     }
+    if state.spec.source.upload is None:
+        changes["upload"] = None
     return state.saying(
         verdict,
         Plan(

@@ -65,7 +65,8 @@ class ManagedStorage:
                 continue
             if accounts.get(account.access_key) != account.secret_key:
                 await asyncio.to_thread(admin.create_account, account.access_key, account.secret_key)
-            if bucket not in buckets:
+            # One that owns another bucket was given it (buckets.give), and the next check finds it.
+            if bucket not in buckets and account.access_key not in buckets.values():
                 await asyncio.to_thread(admin.create_bucket, bucket, account.access_key)
         live = {found.keys.access_key for found in namespaces.values() if found.keys is not None}
         await self._reclaimer.reclaim(admin, set(accounts), buckets, live)
