@@ -9,6 +9,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import urllib3
+from urllib3.exceptions import HTTPError
+
 from modelyard_operator.plan import StoreCredentials
 from modelyard_operator.storage.admin import StoreAdmin
 from tests.support.cluster import (
@@ -60,8 +63,19 @@ class Release:
 
     def admin(self, credentials: StoreCredentials | None = None) -> StoreAdmin:
         """The store's admin API; with the root keys where no others are given."""
-        address = eventually(self._forwards[1].address, "a way to the admin API", timeout=READY_SECONDS)
+        address = eventually(self._way_to_admin, "a way to the admin API", timeout=READY_SECONDS)
         return StoreAdmin(f"http://{address}", REGION, credentials or self.root.credentials)
+
+    def _way_to_admin(self) -> str | None:
+        """kubectl notices that its pod is gone only when somebody connects."""
+        address = self._forwards[1].address()
+        try:
+            with urllib3.PoolManager(timeout=5.0, retries=False) as pool:
+                pool.request("GET", f"http://{address}/")
+        except HTTPError:
+            self._forwards[1].lost()
+            return None
+        return address
 
     @staticmethod
     def images() -> dict[str, str]:
