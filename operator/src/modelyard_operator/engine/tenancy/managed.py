@@ -35,7 +35,7 @@ class ManagedStorage:
     ) -> None:
         self._client, self._settings, self._keys = client, settings, root
         self._reclaimer = Reclaimer(client, settings.store_reclaim_policy, self._bucket, uses)
-        self._shared_by = ""
+        self._shared = False
 
     async def provide(self, namespace: str) -> Provided:
         """See Provider."""
@@ -55,10 +55,11 @@ class ManagedStorage:
         """See Provider: accounts and buckets that the store has lost are made again; what belongs to
         namespaces that are gone is reclaimed."""
         root = self._root()
-        await self._share(root)
         admin = self._admin(root)
         accounts = await asyncio.to_thread(admin.accounts)
         buckets = await asyncio.to_thread(admin.buckets)
+        await self._share(buckets)
+        owners = set(buckets.values())
         for provided in list(namespaces.values()):
             account, bucket = provided.keys, provided.storage.bucket
             if account is None:
@@ -66,7 +67,7 @@ class ManagedStorage:
             if accounts.get(account.access_key) != account.secret_key:
                 await asyncio.to_thread(admin.create_account, account.access_key, account.secret_key)
             # One that owns another bucket was given it (buckets.give), and the next check finds it.
-            if bucket not in buckets and account.access_key not in buckets.values():
+            if bucket not in buckets and account.access_key not in owners:
                 await asyncio.to_thread(admin.create_bucket, bucket, account.access_key)
         live = {found.keys.access_key for found in namespaces.values() if found.keys is not None}
         await self._reclaimer.reclaim(admin, set(accounts), buckets, live)
@@ -143,14 +144,14 @@ class ManagedStorage:
             return provided
         raise StorageError(f"the buckets {' and '.join(names)} belong to other namespaces")
 
-    async def _share(self, root: StoreCredentials) -> None:
-        """The bucket with data for all, once for each set of root keys."""
-        if self._shared_by == root.access_key:
-            return
+    async def _share(self, buckets: Mapping[str, str]) -> None:
+        """The bucket with data for all: at the first pass, and again where the store has lost it."""
         bucket = self._bucket(naming.shared_bucket(self._settings.store_bucket_prefix))
+        if self._shared and bucket.name in buckets:
+            return
         await bucket.ensure(create=True)
         await bucket.open_for_reading()
-        self._shared_by = root.access_key
+        self._shared = True
 
 
 def _open_account(admin: StoreAdmin, provided: Provided) -> None:
