@@ -86,7 +86,7 @@ def build_tool(tool: Tool, paths: Paths, go_folder: Path, step: Step) -> None:
     env = build_environment(os.environ, go_folder, paths)
     module = tool.module(paths.tool_modules)
     step.say("resolving the module")
-    packages = len(run(tool.list_command(), timeout=1200, env=env, cwd=module).stdout.splitlines())
+    packages = fetch_sources(tool, paths, go_folder)
     compiled = 0
 
     def count(line: str) -> None:
@@ -105,6 +105,13 @@ def build_tool(tool: Tool, paths: Paths, go_folder: Path, step: Step) -> None:
     if missing:
         raise ClusterError(f"The build of {tool.title} did not make {', '.join(missing)}; see {log}.")
     partial.rename(target)
+
+
+def fetch_sources(tool: Tool, paths: Paths, go_folder: Path) -> int:
+    """Download the modules that a tool's build needs; returns how many packages it compiles at most."""
+    env = build_environment(os.environ, go_folder, paths)
+    listed = run(tool.list_command(), timeout=1200, env=env, cwd=tool.module(paths.tool_modules))
+    return len(listed.stdout.splitlines())
 
 
 def link_clients(paths: Paths, programs: dict[str, Path]) -> None:

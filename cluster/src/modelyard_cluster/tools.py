@@ -7,6 +7,8 @@ from pathlib import Path
 from modelyard_cluster.settings import KUBERNETES_VERSION
 
 _KUBERNETES_LABEL = "k8s.io/component-base/version"
+_GCFLAGS = "all=-dwarf=false"
+"""The linker drops debug information (-w), so the compiler need not make it: a tenth of the build's time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class Tool:
 
     def key(self, modules: Path) -> str:
         """Names one content of the module: the same key, the same programs."""
-        digest = hashlib.sha256(f"{self.package} {self.ldflags}".encode())
+        digest = hashlib.sha256(f"{self.package} {self.ldflags} {_GCFLAGS}".encode())
         folder = self.module(modules)
         for file in sorted([*folder.glob("go.*"), *folder.glob("*.go")]):
             digest.update(file.name.encode() + b"\0" + file.read_bytes())
@@ -42,7 +44,7 @@ class Tool:
         """Builds the programs into the folder `target`, a line for each package compiled."""
         return [
             *("go", "build", "-v", "-trimpath", "-buildvcs=false"),
-            *("-ldflags", self.ldflags, "-o", f"{target}/", self.package),
+            *("-gcflags", _GCFLAGS, "-ldflags", self.ldflags, "-o", f"{target}/", self.package),
         ]
 
 

@@ -246,6 +246,10 @@ class _GoLane:
     def _run(self, go_folder: Path, paths: Paths, progress: Progress) -> None:
         error: BaseException | None = None
         new = [tool for tool in tools.ALL_TOOLS if not golang.is_built(tool, paths)]
+        # While one is compiled, the sources of the next are downloaded; a failure shows in its own build.
+        ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sources")
+        for tool in new[1:]:
+            ahead.submit(golang.fetch_sources, tool, paths, go_folder)
         for tool in tools.ALL_TOOLS:
             if error is None:
                 try:
@@ -259,6 +263,7 @@ class _GoLane:
                 self._built[tool.name].set_result(None)
             else:
                 self._built[tool.name].set_exception(error)
+        ahead.shutdown(cancel_futures=True)
         if new and error is None:
             golang.forget_sources(paths)
             golang.forget_old_tools(paths, tools.KNOWN_TOOLS, time.time())

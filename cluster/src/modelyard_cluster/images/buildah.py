@@ -75,9 +75,14 @@ class Buildah:
         return self.command(*words, *policy, *secret, "--file", containerfile, "--tag", image, context)
 
     def push_command(self, image: str, target: str) -> list[str | Path]:
-        """Pushes an image to a registry that speaks plain HTTP."""
-        words = ("push", "--quiet", "--tls-verify=false", "--signature-policy", self._policy_file())
-        return self.command(*words, image, f"docker://{target}")
+        """Pushes an image to a registry that speaks plain HTTP.
+
+        With zstd, since the runtime image has 6 GB: gzip takes a third more CPU time here, and more on the
+        node that unpacks it.
+        """
+        words = ("push", "--quiet", "--tls-verify=false", "--compression-format", "zstd")
+        policy: list[str | Path] = ["--signature-policy", self._policy_file()]
+        return self.command(*words, *policy, image, f"docker://{target}")
 
     def has(self, image: str) -> bool:
         """Whether an image is in the store."""
