@@ -1,7 +1,6 @@
 """The base of every algorithm's Config, and sentences for what is wrong with one."""
 
 from difflib import get_close_matches
-from reprlib import Repr
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
@@ -23,9 +22,8 @@ class Hyperparameters(BaseModel):
     )
 
 
-_SHORT = Repr(maxstring=80, maxother=80, maxlong=80, maxlevel=2)
-LONGEST_LIST = 10
-"""Mistakes that are named: anybody may write very many, and very long ones."""
+LONGEST_LIST, LONGEST_TEXT = 10, 100
+"""Mistakes that are named, and characters of each: anybody may write very many, and very long ones."""
 
 
 def explain(model: type[Hyperparameters], error: ValidationError) -> str:
@@ -34,14 +32,19 @@ def explain(model: type[Hyperparameters], error: ValidationError) -> str:
     problems = error.errors(include_url=False)
     sentences = []
     for problem in problems[:LONGEST_LIST]:
-        name = ".".join(str(part) for part in problem["loc"])[:80]
+        name = ".".join(str(part) for part in problem["loc"])[:LONGEST_TEXT]
         if problem["type"] == "extra_forbidden":
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
             sentences.append(f"unknown hyperparameter {name!r}: {hint}")
         else:
             message = problem["msg"][:1].lower() + problem["msg"][1:]
-            sentences.append(f"hyperparameter {name!r} is {_SHORT.repr(problem['input'])}: {message}")
+            sentences.append(f"hyperparameter {name!r} is {_short(problem['input'])}: {message}")
     if len(problems) > LONGEST_LIST:
         sentences.append(f"and {len(problems) - LONGEST_LIST} more mistakes")
     return "; ".join(sentences)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
