@@ -1,9 +1,10 @@
-"""Objects of our kinds as nobody would write them, by chance: good ones, with some of their fields made odd."""
+"""Odd objects of our kinds, drawn by chance: good ones, with some of their fields changed."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -68,7 +69,21 @@ GOOD: dict[str, Manifest] = {
 }
 _NUMBERS: list[Any] = [
     *(-1, 0, 1, 2, 3, 10, 60, 1000, 1023, 1024, 1025, 32767, 65535, 65536),
-    *(2**31 - 1, 2**31, 10**12 - 1, 10**18, 2**63 - 1, 2**63, 10**30, 1e300, 3.0, 1.5, 0.999999, 1e-300, -0.0),
+    *(
+        2**31 - 1,
+        2**31,
+        10**12 - 1,
+        10**18,
+        2**63 - 1,
+        2**63,
+        10**30,
+        1e300,
+        3.0,
+        1.5,
+        0.999999,
+        1e-300,
+        -0.0,
+    ),
 ]
 _WORDS: list[Any] = [
     *("", "a", "A", "a-b", "-a", "a.", "a b", "a/b", "a//b", "../a", "a\0b", "a\n", "ü", "\U0001f600" * 20),
@@ -77,8 +92,43 @@ _WORDS: list[Any] = [
     *("http://[::1]:9000", "http://a@b", "http://", "nvidia.com/gpu", "example.com/", "/a", "a/b/c"),
 ]
 _QUANTITIES: list[Any] = [
-    *(0, 1, 2, -1, 10**6, 10**18, 10**19, "0", "1", "2", "1000m", "1500m", "0.5", ".5", "5.", "1e3", "1E", "2E"),
-    *("1Ei", "8Ei", "-1", "+1", "1Gi", "100m", "1n", "1u", "0x10", "1_000", "", " 1", "lots", "1e999", "1e-999"),
+    *(
+        0,
+        1,
+        2,
+        -1,
+        10**6,
+        10**18,
+        10**19,
+        "0",
+        "1",
+        "2",
+        "1000m",
+        "1500m",
+        "0.5",
+        ".5",
+        "5.",
+        "1e3",
+        "1E",
+        "2E",
+    ),
+    *(
+        "1Ei",
+        "8Ei",
+        "-1",
+        "+1",
+        "1Gi",
+        "100m",
+        "1n",
+        "1u",
+        "0x10",
+        "1_000",
+        "",
+        " 1",
+        "lots",
+        "1e999",
+        "1e-999",
+    ),
     *("9" * 30, "\uff11", "1e9999999999", "NaN", "Infinity"),
 ]
 _RESOURCE_NAMES = [
@@ -87,7 +137,19 @@ _RESOURCE_NAMES = [
     *("a/b/c", "UPPER.com/gpu", "kubernetes.io/x", "/gpu", "nvidia.com/", "x" * 300 + "/gpu"),
 ]
 _NAMES = ["a", "0", "x" * 50, "x" * 51, "x" * 52, "a.b", "a-", "A", "a--b", "0-0"]
-_JUNK: list[Any] = [None, True, [], {}, [[]], {"a": {"b": [{"c": None}]}}, [1, "a", None], {"": ""}, 1.5, "x", -7]
+_JUNK: list[Any] = [
+    None,
+    True,
+    [],
+    {},
+    [[]],
+    {"a": {"b": [{"c": None}]}},
+    [1, "a", None],
+    {"": ""},
+    1.5,
+    "x",
+    -7,
+]
 
 
 class Oddities:
@@ -129,7 +191,9 @@ class Oddities:
     def _map(self, schema: Schema) -> Manifest:
         """Of quantities by resource, or of words by label."""
         quantities = schema.get("x-kubernetes-int-or-string")
-        keys: list[Any] = _RESOURCE_NAMES if quantities else [word for word in _WORDS if isinstance(word, str)]
+        keys: list[Any] = (
+            _RESOURCE_NAMES if quantities else [word for word in _WORDS if isinstance(word, str)]
+        )
         return {
             self._random.choice(keys): self._random.choice(_QUANTITIES if quantities else _WORDS)
             for _ in range(self._random.randint(0, 3))
@@ -167,7 +231,7 @@ def _choices(schema: Schema) -> list[str]:
 
 def _put(target: Any, path: Path, value: Any, *, leave_out: bool) -> None:
     """Set, or leave out, what is at the path; what is on the way and of another type stays as it is."""
-    for here, following in zip(path[:-1], path[1:], strict=True):
+    for here, following in pairwise(path):
         empty: Any = [] if isinstance(following, int) else {}
         if isinstance(target, list):
             if not target:

@@ -30,7 +30,15 @@ from tests.support.simulated import Simulation
 COUNT, THREADS, SEED = 1000, 4, 12
 CONTROLLERS = {c.kind: c for c in (dataset.CONTROLLER, training_job.CONTROLLER, deployment.CONTROLLER)}
 KINDS = pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.kind)
-NOT_A_SENTENCE = ("panic", "runtime error", "no such overload", "no such key", "exceeded", "goroutine", "regexp")
+NOT_A_SENTENCE = (
+    "panic",
+    "runtime error",
+    "no such overload",
+    "no such key",
+    "exceeded",
+    "goroutine",
+    "regexp",
+)
 """What would come of a rule that cannot cope with a value."""
 
 
@@ -90,7 +98,7 @@ def ready(ref: Ref) -> Manifest:
 
 
 def live(accepted: Manifest, see: Callable[[Simulation], None]) -> None:
-    """An object's life: it begins, runs, reports, stalls, fails, is suspended; ``see`` looks at each stage."""
+    """An object's life: it begins, runs, reports, fails, and a day goes by; ``see`` looks at each stage."""
     controller = CONTROLLERS[accepted["kind"]]
     sim = Simulation(controller.plan, accepted)
     sim.references = {ref: ready(ref) for ref in controller.references(accepted)}
@@ -116,7 +124,13 @@ def live(accepted: Manifest, see: Callable[[Simulation], None]) -> None:
 def _report(sim: Simulation) -> Report:
     meta = sim.object["metadata"]
     facts: dict[str, Any] = {"kind": "TrainingJob", "namespace": meta["namespace"], "name": meta["name"]}
-    facts |= {"uid": meta["uid"], "attempt": sim.status["attempt"], "stage": "Training", "epoch": 1, "step": 1}
+    facts |= {
+        "uid": meta["uid"],
+        "attempt": sim.status["attempt"],
+        "stage": "Training",
+        "epoch": 1,
+        "step": 1,
+    }
     return Report.model_validate(facts | {"time": timestamp(sim.now)})
 
 
@@ -154,7 +168,9 @@ def test_each_is_refused_with_a_sentence_or_comes_to_a_condition(
 
         live(answer.body, see)
         children += seen.values()
-    refused = [(found.message, child) for child in children if (found := dry_run.create(_sent(child))).code != 201]
+    refused = [
+        (found.message, child) for child in children if (found := dry_run.create(_sent(child))).code != 201
+    ]
     assert not refused, f"{len(refused)} of {len(children)}: {refused[:3]}"
 
 

@@ -98,7 +98,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
             "Dataset",
             {"source": {"objectStore": {"prefix": prefix}}},
             "spec.source.objectStore.prefix",
-            "must be a prefix in the bucket, for example photos/; or its URI, s3://<bucket>/photos/",
+            "must be a prefix in the bucket, for example photos/; or its URI, s3://bucket/photos/",
         )
         for prefix in ("s3://modelyard-team/", "s3:///photos", "https://s3.example.com/photos/", "a://b")
     ),
@@ -116,7 +116,11 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     (
         "Dataset",
-        {"source": {"objectStore": {"bucket": "photos", "prefix": "s3://other/a", "credentialsSecretName": "k"}}},
+        {
+            "source": {
+                "objectStore": {"bucket": "photos", "prefix": "s3://other/a", "credentialsSecretName": "k"}
+            }
+        },
         "spec.source.objectStore",
         "prefix is in another bucket than the one that bucket names: correct one of them",
     ),
@@ -206,7 +210,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "Deployment",
         {"resources": {"limits": {"gpu": 1}}},
         "spec.resources.limits",
-        "must be cpu, memory, ephemeral-storage, hugepages-<size>, or a name with a domain, such as nvidia.com/gpu",
+        "must be cpu, memory, ephemeral-storage, hugepages-2Mi or the like, or have a domain: nvidia.com/gpu",
     ),
     (
         "TrainingJob",
@@ -281,7 +285,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
             "Deployment",
             {"expose": {"type": "NodePort", "nodePort": port}},
             "spec.expose.nodePort",
-            "must be a port that the nodes of this cluster open: 30000 to 32767, where it has no other range",
+            "must be a port that the cluster's nodes open: 30000 to 32767, where no other range is set",
         )
         for port in (80, 65536)
     ),

@@ -9,8 +9,8 @@ from tests.integration.crds.test_sentences import manifest
 from tests.support.apiserver import ApiServer
 
 ENDED = (
-    "this job has ended, and its spec says what was trained: delete it and apply it again, or give the changed "
-    "one another name"
+    "this job has ended, and its spec says what was trained: delete it and apply it again, or "
+    "give the changed one another name"
 )
 GIVEN: dict[str, Any] = {"hyperparameters": {"epochs": 3, "network": "cnn6"}}
 
@@ -110,7 +110,9 @@ def test_a_short_reason_stands_in_the_default_columns(
     api_server: ApiServer, namespace: str, kind: str, short: str
 ) -> None:
     api_server.apply(manifest(kind, namespace))
-    set_status(api_server, short, namespace, phase="Pending", reason="Unschedulable", message="no node takes it")
+    set_status(
+        api_server, short, namespace, phase="Pending", reason="Unschedulable", message="no node takes it"
+    )
     heads, row = api_server.kubectl("get", short, "-n", namespace).stdout.splitlines()
     assert heads.split()[:3] == ["NAME", "PHASE", "REASON"]
     assert row.split()[:3] == ["x", "Pending", "Unschedulable"]

@@ -28,7 +28,13 @@ def served(namespace: str) -> Manifest:
 async def test_a_token_that_is_held_by_a_finalizer_is_waited_for_and_then_made(
     client: Client, namespace: str, start: Start
 ) -> None:
-    owner = {"apiVersion": API_VERSION, "kind": "Deployment", "name": "d", "uid": "earlier", "controller": True}
+    owner = {
+        "apiVersion": API_VERSION,
+        "kind": "Deployment",
+        "name": "d",
+        "uid": "earlier",
+        "controller": True,
+    }
     meta = {"name": "d-token", "namespace": namespace, "finalizers": [FINALIZER], "ownerReferences": [owner]}
     await client.create({"apiVersion": "v1", "kind": "Secret", "metadata": meta})
     secret = Ref("v1", "Secret", namespace, "d-token")
@@ -60,4 +66,3 @@ async def test_a_token_that_is_held_by_a_finalizer_is_waited_for_and_then_made(
             return (await status()).get("tokenSecretName") == "d-token"
 
         await becomes(made, 30)
-

@@ -1,4 +1,4 @@
-"""Odd objects that the API server takes, under the real operator: each comes to a condition, none to a bug."""
+"""Odd objects that the API server takes, under the real operator: each comes to a condition."""
 
 from __future__ import annotations
 
@@ -73,8 +73,12 @@ async def test_odd_objects_come_to_a_condition_under_the_real_operator(
 
 def _settled(item: Manifest) -> bool:
     status = item.get("status") or {}
-    return bool(status.get("conditions")) and status.get("observedGeneration") == item["metadata"]["generation"]
+    return (
+        bool(status.get("conditions")) and status.get("observedGeneration") == item["metadata"]["generation"]
+    )
 
 
 async def _all(client: Client, namespace: str) -> Sequence[Manifest]:
-    return [item for own in OWN async for page in client.pages(own, namespace=namespace) for item in page.items]
+    return [
+        item for own in OWN async for page in client.pages(own, namespace=namespace) for item in page.items
+    ]

@@ -99,7 +99,7 @@ Prefix = Annotated[
             Rule("!self.matches('(^|/)[.][.]?(/|$)')", "must not have '.' or '..' for a folder's name"),
             Rule(
                 "!self.contains('://') || self.matches('^s3://[a-z0-9][a-z0-9.-]*[a-z0-9]/.')",
-                "must be a prefix in the bucket, for example photos/; or its URI, s3://<bucket>/photos/",
+                "must be a prefix in the bucket, for example photos/; or its URI, s3://bucket/photos/",
             ),
             Rule(
                 "self.startsWith('s3://') ? !self.substring(5).contains('//') : "

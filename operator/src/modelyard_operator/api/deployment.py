@@ -60,7 +60,7 @@ NodePort = Annotated[
         json_schema_extra=rules(
             Rule(
                 "self >= 1024 && self <= 65535",
-                "must be a port that the nodes of this cluster open: 30000 to 32767, where it has no other range",
+                "must be a port that the cluster's nodes open: 30000 to 32767, where no other range is set",
             )
         )
     ),

@@ -14,7 +14,9 @@ ImageName = Annotated[
     str,
     Field(
         max_length=1024,
-        json_schema_extra=rules(Rule("self.matches('^[!-~]*$')", "must be the name of an image, without spaces")),
+        json_schema_extra=rules(
+            Rule("self.matches('^[!-~]*$')", "must be the name of an image, without spaces")
+        ),
     ),
 ]
 Quantity = Annotated[
@@ -36,8 +38,9 @@ Quantity = Annotated[
     ),
 ]
 _RESOURCE = Rule(
-    "self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] || k.startsWith('hugepages-') || k.contains('/'))",
-    "must be cpu, memory, ephemeral-storage, hugepages-<size>, or a name with a domain, such as nvidia.com/gpu",
+    "self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] || k.startsWith('hugepages-') || "
+    "k.contains('/'))",
+    "must be cpu, memory, ephemeral-storage, hugepages-2Mi or the like, or have a domain: nvidia.com/gpu",
 )
 _WHOLE = Rule(
     "self.all(k, !k.contains('/') || string(self[k]).matches('^[0-9]{1,7}$'))",
@@ -45,9 +48,7 @@ _WHOLE = Rule(
 )
 _MIG = "one MIG slice for each pod, because PyTorch uses no more: ask for more workers or replicas"
 _ONE_SLICE = Rule("self.all(k, !k.contains('/mig-') || string(self[k]) in ['0', '1'])", _MIG)
-Requests = Annotated[
-    dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _WHOLE))
-]
+Requests = Annotated[dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _WHOLE))]
 Limits = Annotated[
     dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _WHOLE, _ONE_SLICE))
 ]

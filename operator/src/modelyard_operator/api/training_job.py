@@ -40,8 +40,8 @@ RECORD = (
     "resources",
     "workers",
 )
-"""Fields of the spec that say what was trained, and how; a job that has ended keeps them. The others are about
-what happens to it, and may be edited at any time."""
+"""Fields of the spec that say what was trained, and how; a job that has ended keeps them. The others are
+about what happens to it, and may be edited at any time."""
 
 
 class Channel(ApiModel):
@@ -230,9 +230,7 @@ def _kept(field: str) -> str:
     return f"has({new}) == has({old}) && (!has({new}) || {new} == {old})"
 
 
-_ENDED = (
-    "has(oldSelf.status) && has(oldSelf.status.phase) && oldSelf.status.phase in ['Succeeded', 'Failed']"
-)
+_ENDED = "has(oldSelf.status) && has(oldSelf.status.phase) && oldSelf.status.phase in ['Succeeded', 'Failed']"
 
 
 class TrainingJob(ApiModel):

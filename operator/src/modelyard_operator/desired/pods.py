@@ -116,4 +116,6 @@ def resources(asked: Resources, *, requests: Mapping[str, str]) -> Manifest:
 
 def gpus(asked: Resources) -> int:
     """GPUs of one pod, each a device to PyTorch: whole ones and MIG slices, of any vendor."""
-    return sum(int(quantities.number(str(value))) for key, value in (asked.limits or {}).items() if is_gpu(key))
+    return sum(
+        int(quantities.number(str(value))) for key, value in (asked.limits or {}).items() if is_gpu(key)
+    )

@@ -71,7 +71,11 @@ def resolve(owner: Observed, folder: ObjectStoreFolder, alias: str) -> tuple[Loc
     if folder.credentials_secret_name is None or folder.bucket is None:
         # A URI of something else is refused before (misplaced); at the worst there is nothing of that key.
         prefix = _relative(storage(owner), folder.prefix)
-        return own(owner, _folder(folder.prefix if prefix is None else prefix)), platform_store(platform), None
+        return (
+            own(owner, _folder(folder.prefix if prefix is None else prefix)),
+            platform_store(platform),
+            None,
+        )
     store = Store(endpoint=folder.endpoint or platform.endpoint, region=folder.region or platform.region)
     prefix = _folder(folder.prefix.removeprefix(f"{URI}{folder.bucket}/"))
     return Location(store=alias, bucket=folder.bucket, prefix=prefix), store, folder.credentials_secret_name

@@ -179,7 +179,10 @@ def _end(state: State, reason: str, message: str, changes: Manifest) -> Plan:
 
 def message_after_end(state: State) -> str:
     """status.message of a job that has ended: it says so where an edit came too late."""
-    said, used = str(state.status.get("message", "")).removesuffix(f"; {EDITED}"), state.status.get("attemptSpec")
+    said, used = (
+        str(state.status.get("message", "")).removesuffix(f"; {EDITED}"),
+        state.status.get("attemptSpec"),
+    )
     return said if used in {None, spec_digest(state)} else f"{said}; {EDITED}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 NAME_REFUSED = frozenset({"BadRequest", "InvalidURI", "KeyTooLongError", "XMinioInvalidObjectName"})
 """Codes for a key that no object of this store can have; BadRequest where the answer has no body (HEAD)."""
 

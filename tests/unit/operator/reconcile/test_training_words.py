@@ -3,6 +3,7 @@
 from typing import Any
 
 from modelyard_operator.reconcile.training_attempt import QUIET_SECONDS
+from modelyard_operator.reconcile.training_end import AGAIN, EDITED
 from tests.support.simulated import Simulation
 from tests.unit.operator.reconcile.test_training_job import SUCCESS, job, names, outcome, report, running
 
@@ -97,9 +98,8 @@ class TestAfterTheEnd:
         sim.settle()
         said = sim.status["message"]
         assert said.startswith("j-1-0 ran out of memory: raise spec.resources.limits.memory")
-        assert said.endswith(
-            "this job does not start again: delete it and apply it with the change, or apply one of another name"
-        )
+        assert said.endswith(f"; {AGAIN}")
+        assert "delete it and apply it with the change" in AGAIN
 
     def test_a_failure_that_another_attempt_follows_speaks_of_no_deletion(self) -> None:
         sim = running(workers=1)
@@ -113,9 +113,7 @@ class TestAfterTheEnd:
         before = sim.status["message"]
         sim.edit(hyperparameters={"epochs": 7})
         sim.settle()
-        assert sim.status["message"] == (
-            f"{before}; the spec was edited too late to be used, and does not say what was trained"
-        )
+        assert sim.status["message"] == f"{before}; {EDITED}"
         assert sim.events.count("SpecEdited") == 1
         sim.edit(hyperparameters={})
         sim.settle()
