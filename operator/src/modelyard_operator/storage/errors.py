@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-NAME_REFUSED = frozenset({"BadRequest", "InvalidURI", "KeyTooLongError", "XMinioInvalidObjectName"})
-"""Codes for a key that no object of this store can have; BadRequest where the answer has no body (HEAD)."""
+NAME_REFUSED = frozenset({"400", "BadRequest", "InvalidURI", "KeyTooLongError", "XMinioInvalidObjectName"})
+"""Codes for a key that no object of this store can have; the first two where the
+server cannot read the path, or the answer has no body (HEAD)."""
 
 
 class StorageError(Exception):
