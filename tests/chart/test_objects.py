@@ -109,7 +109,7 @@ def test_tenants_get_no_right_to_a_status_or_a_finalizer(default: list[Manifest]
     roles = [m for m in default if m["kind"] == "ClusterRole" and _is_aggregated(m)]
     assert len(roles) == 2
     resources = {name for role in roles for rule in role["rules"] for name in rule["resources"]}
-    assert resources == {"datasets", "trainingjobs", "deployments"}
+    assert resources == {"datasets", "trainingjobs", "deployments", "deployments/scale"}
 
 
 def test_selectors_never_hold_a_label_that_an_upgrade_changes(rendered: list[Manifest]) -> None:

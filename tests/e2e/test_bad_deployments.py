@@ -24,9 +24,10 @@ from tests.support.workspace import Workspace
         ({"replicas": -1}, "spec.replicas in body should be greater than or equal to 0"),
         ({"backend": "Knative"}, "unknown: Knative; choose one of: Auto, KServe, Kubernetes"),
         ({"expose": {"nodePort": 30500}}, "nodePort needs type: NodePort"),
+        ({"expose": {"type": "NodePort", "nodePort": 80}}, "must be a port that the cluster's nodes open"),
         ({"maxRequestBytes": 1}, "spec.maxRequestBytes in body should be greater than or equal to 1024"),
     ],
-    ids=["no model", "two models", "replicas", "backend", "nodePort", "maxRequestBytes"],
+    ids=["no model", "two models", "replicas", "backend", "nodePort", "low port", "maxRequestBytes"],
 )
 def test_kubectl_apply_refuses_a_wrong_spec_with_a_sentence(
     workspace: Workspace, spec: Object, sentence: str

@@ -112,9 +112,11 @@ def test_an_edit_that_the_pods_are_not_made_from_restarts_nothing(tiny: Workspac
     assert len(tiny.pods_ever(running)) == 1
 
 
-def test_an_edit_of_a_finished_job_starts_nothing(tiny: Workspace) -> None:
+def test_a_finished_job_keeps_the_spec_that_it_ran_with(tiny: Workspace) -> None:
     tiny.until_phase(TRAINING_JOB, "later", "Succeeded")
-    edited = tiny.edit(TRAINING_JOB, "later", workers=2)
+    changed = manifests.training_job("later", "tiny", hyperparameters={"epochs": 1}, workers=2)
+    assert "this job has ended, and its spec says what was trained" in tiny.refusal(changed)
+    edited = tiny.edit(TRAINING_JOB, "later", deletionPolicy="Delete")
     found = tiny.until(
         TRAINING_JOB,
         "later",

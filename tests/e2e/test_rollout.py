@@ -114,7 +114,7 @@ def test_the_status_does_not_say_ready_before_the_new_servers_are(busy: Served) 
 def test_more_and_fewer_servers_come_and_go_without_a_failed_request(busy: Served) -> None:
     workspace = busy.workspace
     busy.answered(FEWEST)
-    workspace.edit(DEPLOYMENT, "busy", replicas=2)
+    workspace.cluster.kubectl("scale", DEPLOYMENT.argument, "busy", "-n", workspace.name, "--replicas=2")
     found = workspace.until(
         DEPLOYMENT, "busy", "has two servers", lambda item: item["status"].get("ready") == "2/2"
     )

@@ -43,7 +43,7 @@ def the_phase_is_true(history: History) -> str | None:
         if phase in TERMINAL:
             continue
         if job["spec"].get("suspend"):
-            wanted = {"Suspended"}
+            wanted = {"Suspended"} if is_valid(job) else {"Invalid"}
         elif wants_to_run(history, job):
             wanted = {"Running"}
         else:
@@ -139,7 +139,7 @@ def rank_0_is_found_where_an_attempt_runs(history: History) -> str | None:
             if item["kind"] == "EndpointSlice"
             for point in item["endpoints"]
         ]
-        if status.get("phase") in TERMINAL | {"Suspended"} and found:
+        if found and (status.get("phase") in TERMINAL or job["spec"].get("suspend")):
             return f"{name} is {status['phase']} and has {found}"
         if status.get("phase") != "Running" or status["attemptWorkers"] < 2:
             continue

@@ -89,6 +89,11 @@ def test_a_name_that_is_too_long_is_refused_with_the_limit(folder: Folder, name:
         folder.write(name, b"data")
 
 
+def test_a_name_with_a_control_character_is_no_outage(folder: Folder) -> None:
+    with pytest.raises(ObjectNameError, match="no control characters"):
+        folder.write("a\x01b", b"data")
+
+
 @pytest.mark.parametrize("name", ["../up", "a/../../b", "a/./b", ".", ".."])
 def test_a_name_that_leads_out_of_its_folder_is_refused(own: Tenant, folder: Folder, name: str) -> None:
     requests: list[Callable[[], object]] = [

@@ -29,6 +29,8 @@ def manifest(kind: str, namespace: str, name: str = "x", **spec: Any) -> dict[st
 
 FOREIGN = {"bucket": "photos", "endpoint": "https://s3.example.com"}
 NAME = "must be the name of an object: lower-case letters and digits, with '-' or '.' between"
+LABEL = "must be the value of a label: letters and digits, with '-', '_' or '.' between"
+ONE_SLICE = "one MIG slice for each pod, because PyTorch uses no more: ask for more workers or replicas"
 CASES: list[tuple[str, dict[str, Any], str, str]] = [
     *(
         (
@@ -91,12 +93,38 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         )
         for prefix in ("../photos/", "photos/../x", "./photos", "..")
     ),
+    *(
+        (
+            "Dataset",
+            {"source": {"objectStore": {"prefix": prefix}}},
+            "spec.source.objectStore.prefix",
+            "must be a prefix in the bucket, for example photos/; or its URI, s3://bucket/photos/",
+        )
+        for prefix in ("s3://modelyard-team/", "s3:///photos", "https://s3.example.com/photos/", "a://b")
+    ),
     (
         "Dataset",
-        {"source": {"objectStore": {"prefix": "s3://modelyard-team/photos/"}}},
+        {"source": {"objectStore": {"prefix": "s3://modelyard-team/photos//a"}}},
         "spec.source.objectStore.prefix",
-        "must be a prefix in the bucket, without s3:// and the bucket's name, for example photos/",
+        "must not have a folder without a name ('//')",
     ),
+    (
+        "Dataset",
+        {"source": {"objectStore": {"prefix": "a\tb"}}},
+        "spec.source.objectStore.prefix",
+        "must not have control characters",
+    ),
+    (
+        "Dataset",
+        {
+            "source": {
+                "objectStore": {"bucket": "photos", "prefix": "s3://other/a", "credentialsSecretName": "k"}
+            }
+        },
+        "spec.source.objectStore",
+        "prefix is in another bucket than the one that bucket names: correct one of them",
+    ),
+    ("Dataset", {"image": "a b"}, "spec.image", "must be the name of an image, without spaces"),
     (
         "Deployment",
         {"model": {"objectStore": {"prefix": "models//j/"}}},
@@ -153,6 +181,74 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.resources.limits[cpu]",
         "must be a quantity, for example 500m or 2Gi",
     ),
+    *(
+        (
+            "TrainingJob",
+            {"resources": {"limits": {"memory": quantity}}},
+            "spec.resources.limits[memory]",
+            "must not be below 0 or above 1E",
+        )
+        for quantity in (-1, "-1", "2E", "8Ei")
+    ),
+    *(
+        (
+            "TrainingJob",
+            {"resources": {"limits": {"nvidia.com/gpu": count}}},
+            "spec.resources.limits",
+            "GPUs and other extended resources are whole numbers, for example nvidia.com/gpu: 1",
+        )
+        for count in ("1000m", "1500m", "0.5", "1e3", 10**7)
+    ),
+    *(
+        ("TrainingJob", {"resources": {"limits": limits}}, field, ONE_SLICE)
+        for limits, field in (
+            ({"nvidia.com/mig-1g.5gb": 2}, "spec.resources.limits"),
+            ({"nvidia.com/mig-1g.5gb": 1, "nvidia.com/mig-2g.10gb": 1}, "spec.resources"),
+        )
+    ),
+    (
+        "Deployment",
+        {"resources": {"limits": {"gpu": 1}}},
+        "spec.resources.limits",
+        "must be cpu, memory, ephemeral-storage, hugepages-2Mi or the like, or have a domain: nvidia.com/gpu",
+    ),
+    (
+        "TrainingJob",
+        {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": 1000000000}}},
+        "spec.resources",
+        "requests must not be larger than limits",
+    ),
+    *(
+        (
+            "TrainingJob",
+            {field: seconds},
+            f"spec.{field}",
+            f"spec.{field} in body should be {words}",
+        )
+        for field, seconds, words in (
+            ("stallTimeoutSeconds", 999999999999, "less than or equal to 2.147483647e+09"),
+            ("stallTimeoutSeconds", 9, "greater than or equal to 10"),
+            ("activeDeadlineSeconds", 2147483648, "less than or equal to 2.147483647e+09"),
+            ("ttlSecondsAfterFinished", 2147483648, "less than or equal to 2.147483647e+09"),
+            ("ttlSecondsAfterFinished", -1, "greater than or equal to 0"),
+        )
+    ),
+    *(
+        ("TrainingJob", {"pod": {"tolerations": [toleration]}}, f"spec.pod.tolerations[0]{field}", sentence)
+        for toleration, field, sentence in (
+            ({"effect": "NoExecute"}, "", "a toleration without a key needs operator: Exists"),
+            (
+                {"key": "a", "operator": "Exists", "value": "b"},
+                "",
+                "operator Exists compares no value: leave value out",
+            ),
+            ({"key": "a", "tolerationSeconds": 1}, "", "tolerationSeconds needs effect: NoExecute"),
+            ({"key": "a b"}, ".key", "must be the key of a taint, for example nvidia.com/gpu"),
+            ({"key": "a", "value": "b c"}, ".value", LABEL),
+        )
+    ),
+    ("TrainingJob", {"pod": {"nodeSelector": {"disk": "a b"}}}, "spec.pod.nodeSelector[disk]", LABEL),
+    ("TrainingJob", {"pod": {"priorityClassName": "A B"}}, "spec.pod.priorityClassName", NAME),
     (
         "TrainingJob",
         {"pod": {"tolerations": [{"operator": "Is"}]}},
@@ -184,6 +280,15 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "expose.type NodePort or LoadBalancer needs backend Kubernetes: KServe makes its own Service",
     ),
     ("Deployment", {"expose": {"nodePort": 30080}}, "spec.expose", "nodePort needs type: NodePort"),
+    *(
+        (
+            "Deployment",
+            {"expose": {"type": "NodePort", "nodePort": port}},
+            "spec.expose.nodePort",
+            "must be a port that the cluster's nodes open: 30000 to 32767, where no other range is set",
+        )
+        for port in (80, 65536)
+    ),
     (
         "Deployment",
         {"replicas": -1},
@@ -271,7 +376,8 @@ def test_what_is_left_out_gets_its_default(api_server: ApiServer, namespace: str
 
 
 def test_quantities_may_be_numbers_or_words(api_server: ApiServer, namespace: str) -> None:
-    resources = {"requests": {"cpu": 1}, "limits": {"cpu": "1500m", "memory": "2Gi", "nvidia.com/gpu": 2}}
+    limits = {"cpu": "1500m", "memory": "2Gi", "nvidia.com/gpu": 2, "nvidia.com/mig-1g.5gb": "1"}
+    resources = {"requests": {"cpu": 1, "memory": "1.5e9"}, "limits": limits}
     api_server.apply(manifest("TrainingJob", namespace, resources=resources))
     assert api_server.get("trainingjobs", "x", namespace)["spec"]["resources"] == resources
 
@@ -287,3 +393,10 @@ def test_a_name_that_no_service_can_have_is_refused_where_a_service_has_it(
 
 def test_dots_inside_a_folders_name_are_fine(api_server: ApiServer, namespace: str) -> None:
     api_server.apply(manifest("Dataset", namespace, source={"objectStore": {"prefix": "v1.2/..a/b../.c/"}}))
+
+
+def test_a_prefix_may_be_a_uri_as_a_status_prints_it(api_server: ApiServer, namespace: str) -> None:
+    prefix = "s3://modelyard-team/photos/"
+    api_server.apply(manifest("Dataset", namespace, source={"objectStore": {"prefix": prefix}}))
+    foreign = FOREIGN | {"prefix": "s3://photos/2026", "credentialsSecretName": "k"}
+    api_server.apply(manifest("Dataset", namespace, "foreign", source={"objectStore": foreign}))

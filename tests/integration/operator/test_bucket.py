@@ -140,3 +140,10 @@ async def test_a_store_that_is_not_ready_is_named_with_what_it_says() -> None:
 async def test_a_store_that_does_not_answer_is_named() -> None:
     with pytest.raises(StorageError, match=r"the object store at http://127\.0\.0\.1:9 does not answer"):
         await at("http://127.0.0.1:9").ensure(create=True)
+
+
+async def test_a_name_that_the_store_does_not_take_is_no_outage(store: StoreProgram) -> None:
+    found = bucket(store, "names")
+    await found.ensure(create=True)
+    with pytest.raises(StorageError, match="takes no object of such a name in bucket 'names'"):
+        await found.holds("folder/" * 1000)

@@ -22,17 +22,29 @@ class Hyperparameters(BaseModel):
     )
 
 
+LONGEST_LIST, LONGEST_TEXT = 10, 100
+"""Mistakes that are named, and characters of each: anybody may write very many, and very long ones."""
+
+
 def explain(model: type[Hyperparameters], error: ValidationError) -> str:
-    """One sentence for each mistake, joined by "; "."""
+    """One sentence for each mistake, joined by "; "; what is very long is cut."""
     known = {field.alias or name for name, field in model.model_fields.items()}
+    problems = error.errors(include_url=False)
     sentences = []
-    for problem in error.errors(include_url=False):
-        name = ".".join(str(part) for part in problem["loc"])
+    for problem in problems[:LONGEST_LIST]:
+        name = ".".join(str(part) for part in problem["loc"])[:LONGEST_TEXT]
         if problem["type"] == "extra_forbidden":
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
             sentences.append(f"unknown hyperparameter {name!r}: {hint}")
         else:
             message = problem["msg"][:1].lower() + problem["msg"][1:]
-            sentences.append(f"hyperparameter {name!r} is {problem['input']!r}: {message}")
+            sentences.append(f"hyperparameter {name!r} is {_short(problem['input'])}: {message}")
+    if len(problems) > LONGEST_LIST:
+        sentences.append(f"and {len(problems) - LONGEST_LIST} more mistakes")
     return "; ".join(sentences)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."

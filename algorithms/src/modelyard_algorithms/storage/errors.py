@@ -36,8 +36,21 @@ CONFLICT = frozenset({"ExistingObjectIsDirectory", "ObjectParentIsFile", "XMinio
 """A file system holds either a file or a folder of a name. VersityGW answers so, for a moment, to a write
 into a folder that another request has just emptied."""
 BAD_NAME = frozenset(
-    {"DirectoryObjectContainsData", "InvalidURI", "KeyTooLongError", "XMinioInvalidObjectName"}
+    {
+        "400",
+        "BadRequest",
+        "DirectoryObjectContainsData",
+        "InvalidURI",
+        "KeyTooLongError",
+        "XMinioInvalidObjectName",
+    }
 )
+"""The first two: of a path that the server cannot read at all, for example with control characters."""
+BAD_NAME_SAID = (
+    "the store does not take such a name (at most 255 bytes between two slashes, 1,024 in all, no control "
+    "characters); rename it"
+)
+URI_TOO_LONG = 414
 PASSING = frozenset(
     {
         "InternalError",
@@ -98,7 +111,7 @@ def passes(error: Exception) -> bool:
         status = getattr(error.response, "status", 0)
         return error.code in PASSING | FULL or (status >= 500 and error.code not in DENIED)
     if isinstance(error, InvalidResponseError | ServerError):
-        return True
+        return not _is_too_long(error)
     return isinstance(error, HTTPError | OSError)
 
 
@@ -126,6 +139,8 @@ def describe(error: Exception) -> str:
 def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Exception:
     """The error to raise in its place; never holds a credential."""
     where = f"the object store at {endpoint}"
+    if _is_too_long(error):
+        return ObjectNameError(bucket, key, BAD_NAME_SAID)
     if isinstance(error, S3Error):
         if error.code in NO_OBJECT:
             return ObjectMissingError(f"there is no object {key!r} in bucket {bucket!r}")
@@ -137,12 +152,7 @@ def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Except
                 "as files in folders; delete or rename one of the two",
             )
         if error.code in BAD_NAME:
-            return ObjectNameError(
-                bucket,
-                key,
-                "the store does not take such a name (at most 255 bytes between two slashes, 1,024 in "
-                "all); rename it",
-            )
+            return ObjectNameError(bucket, key, BAD_NAME_SAID)
         refusal = _refusal(str(error.code), where, bucket)
         if refusal:
             return refusal
@@ -151,6 +161,14 @@ def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Except
         f"{where} does not answer for bucket {bucket!r} ({brief(error)}); check that it runs and that "
         "this namespace may connect to it",
     )
+
+
+def _is_too_long(error: Exception) -> bool:
+    """What is in front of a store answers so, without the store's words."""
+    status = getattr(error, "_code", None) if isinstance(error, InvalidResponseError) else None
+    if isinstance(error, ServerError):
+        status = error.status_code
+    return status == URI_TOO_LONG
 
 
 def _refusal(code: str, where: str, bucket: str) -> WorkloadError | None:

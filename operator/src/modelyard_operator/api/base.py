@@ -9,6 +9,8 @@ from pydantic.alias_generators import to_camel
 GROUP = "modelyard.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+LONGEST_SECONDS = 2_147_483_647
+"""68 years: of every duration in a spec, so that no sum of times overflows."""
 
 
 class ApiModel(BaseModel):
@@ -96,12 +98,15 @@ Prefix = Annotated[
         json_schema_extra=rules(
             Rule("!self.matches('(^|/)[.][.]?(/|$)')", "must not have '.' or '..' for a folder's name"),
             Rule(
-                "!self.contains('://')",
-                "must be a prefix in the bucket, without s3:// and the bucket's name, for example photos/",
+                "!self.contains('://') || self.matches('^s3://[a-z0-9][a-z0-9.-]*[a-z0-9]/.')",
+                "must be a prefix in the bucket, for example photos/; or its URI, s3://bucket/photos/",
             ),
             Rule(
-                "self.contains('://') || !self.contains('//')", "must not have a folder without a name ('//')"
+                "self.startsWith('s3://') ? !self.substring(5).contains('//') : "
+                "self.contains('://') || !self.contains('//')",
+                "must not have a folder without a name ('//')",
             ),
+            Rule(r"!self.matches('[\\x00-\\x1f\\x7f]')", "must not have control characters"),
         ),
     ),
 ]
@@ -110,7 +115,7 @@ EndpointUrl = Annotated[
     Field(
         max_length=500,
         json_schema_extra=_matching(
-            r"self.matches('^https?://[^/\\s]+$')",
+            r"self.matches('^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$')",
             "must be a URL without a path, for example https://s3.example.com",
         ),
     ),
@@ -149,7 +154,8 @@ class ObjectStoreFolder(ApiModel):
     bucket: BucketName | None = None
     """Another bucket, with credentialsSecretName; default: the namespace's own."""
     prefix: Prefix = ""
-    """Key prefix in the bucket, for example "photos/"; default, with bucket: all of it."""
+    """Key prefix in the bucket, for example "photos/", or its URI as a status prints it; default, with
+    bucket: all of it."""
     endpoint: EndpointUrl | None = None
     """URL of another S3 endpoint, for example "https://s3.example.com"; default: the platform's."""
     region: Annotated[str, Field(max_length=64)] | None = None
@@ -177,72 +183,13 @@ class ObjectStoreFolder(ApiModel):
                 "endpoint needs credentialsSecretName: name a Secret of this namespace with the keys "
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
             ),
-        )
-    )
-
-
-_NUMBER = r"(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
-Quantity = Annotated[
-    str | int,
-    Field(
-        json_schema_extra={
-            "x-kubernetes-int-or-string": True,
-            "maxLength": 64,
-            **_matching(
-                "type(self) == int || isQuantity(self)", "must be a quantity, for example 500m or 2Gi"
-            ),
-        }
-    ),
-]
-
-
-class Resources(ApiModel):
-    """Compute resources of each pod, as in a container. GPUs are limits, for example nvidia.com/gpu: 1."""
-
-    requests: Annotated[dict[str, Quantity], Field(max_length=16)] | None = None
-    """What the scheduler reserves."""
-    limits: Annotated[dict[str, Quantity], Field(max_length=16)] | None = None
-    """What the pod may not exceed."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
             Rule(
-                "!has(self.requests) || self.requests.all(k, !k.contains('/') || (has(self.limits) && "
-                "k in self.limits && string(self.limits[k]) == string(self.requests[k])))",
-                "GPUs and other extended resources: put them in limits (requests, if given, must be equal)",
-            )
+                "!has(self.bucket) || !has(self.prefix) || !self.prefix.startsWith('s3://') || "
+                "self.prefix.startsWith('s3://' + self.bucket + '/')",
+                "prefix is in another bucket than the one that bucket names: correct one of them",
+            ),
         )
     )
-
-
-class Toleration(ApiModel):
-    """A taint of nodes that the pods put up with."""
-
-    key: str | None = None
-    """Key of the taint; default: every key, with operator Exists."""
-    operator: Literal["Exists", "Equal"] | None = None
-    """Equal compares the value, Exists does not; default: Equal."""
-    value: str | None = None
-    """Value of the taint, with operator Equal."""
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    """Effect of the taint; default: every effect."""
-    toleration_seconds: int | None = None
-    """With effect NoExecute: how long the pod stays; default: for ever."""
-
-
-class PodOptions(ApiModel):
-    """Where and how pods run; everything has a default that works."""
-
-    node_selector: dict[str, str] | None = None
-    """Labels that a node must have."""
-    tolerations: Annotated[list[Toleration], Field(max_length=32)] | None = None
-    """Tolerations, as in a pod."""
-    priority_class_name: str | None = None
-    """PriorityClass of the pods."""
-    scheduler_name: str | None = None
-    """Scheduler other than the cluster's default."""
-    image_pull_secrets: Annotated[list[ObjectName], Field(max_length=8)] | None = None
-    """Names of Secrets for pulling images."""
 
 
 class StatusBase(ApiModel):
@@ -252,6 +199,8 @@ class StatusBase(ApiModel):
     """The metadata.generation that this status was computed from."""
     phase: str | None = None
     """Where the object stands, in one word."""
+    reason: str | None = None
+    """Why it does not go on, in one CamelCase word; absent where the phase says all."""
     message: str | None = None
     """What is happening or what is wrong, in one sentence."""
     conditions: Conditions | None = None

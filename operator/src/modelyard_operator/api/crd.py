@@ -6,7 +6,8 @@ python -m modelyard_operator.api.crd --check     fails, naming the file, where t
 
 import argparse
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,12 +33,15 @@ class Kind:
     short_names: list[str]
     columns: list[Column]
     model: type[BaseModel]
+    scale: Mapping[str, str] = field(default_factory=dict)
+    """The paths of the subresource scale; empty: it has none."""
 
     @classmethod
     def of(cls, module: ModuleType) -> "Kind":
         """The kind that a module of ``api`` defines."""
         model = getattr(module, module.KIND)
-        return cls(module.KIND, module.PLURAL, module.SINGULAR, module.SHORT_NAMES, module.COLUMNS, model)
+        names = (module.KIND, module.PLURAL, module.SINGULAR, module.SHORT_NAMES)
+        return cls(*names, module.COLUMNS, model, getattr(module, "SCALE", {}))
 
     @property
     def crd_name(self) -> str:
@@ -72,7 +76,7 @@ def definition(kind: Kind) -> dict[str, Any]:
                     "name": VERSION,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}},
+                    "subresources": {"status": {}} | ({"scale": dict(kind.scale)} if kind.scale else {}),
                     "additionalPrinterColumns": [_column(column) for column in kind.columns],
                     "schema": {"openAPIV3Schema": root_schema(kind.model)},
                 }

@@ -13,10 +13,12 @@ from modelyard_operator.api.base import (
     StatusBase,
     rules,
 )
+from modelyard_operator.api.pod import ImageName
 
 PLURAL, KIND, SINGULAR, SHORT_NAMES = "datasets", "Dataset", "dataset", ["mds"]
 COLUMNS = [
     Column("Phase", ".status.phase"),
+    Column("Reason", ".status.reason"),
     Column("Items", ".status.items", "integer"),
     Column("Classes", ".status.classes", "integer"),
     Column("Bytes", ".status.bytes", "integer", 1),
@@ -67,7 +69,7 @@ class DatasetSpec(ApiModel):
     """How one folder is divided into train and validation."""
     revision: Annotated[str, Field(max_length=63)] | None = None
     """Any word; change it to read the source again."""
-    image: str | None = None
+    image: ImageName | None = None
     """Runtime image; default: the operator's."""
     deletion_policy: DeletionPolicy = "Retain"
     """What happens to the Dataset's versions and to what was uploaded for it when it is deleted. Delete

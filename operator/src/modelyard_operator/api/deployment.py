@@ -10,17 +10,17 @@ from modelyard_operator.api.base import (
     Column,
     ObjectName,
     ObjectStoreFolder,
-    PodOptions,
-    Resources,
     Rule,
     StatusBase,
     rules,
 )
+from modelyard_operator.api.pod import ImageName, PodOptions, Resources
 from modelyard_operator.api.training_job import ModelStatus
 
 PLURAL, KIND, SINGULAR, SHORT_NAMES = "deployments", "Deployment", "deployment", ["mdeploy"]
 COLUMNS = [
     Column("Phase", ".status.phase"),
+    Column("Reason", ".status.reason"),
     Column("Ready", ".status.ready"),
     Column("Backend", ".status.backend"),
     Column("URL", ".status.url"),
@@ -28,6 +28,12 @@ COLUMNS = [
     Column("Age", ".metadata.creationTimestamp", "date"),
     Column("Message", ".status.message", "string", 1),
 ]
+SCALE = {
+    "specReplicasPath": ".spec.replicas",
+    "statusReplicasPath": ".status.replicas",
+    "labelSelectorPath": ".status.selector",
+}
+"""For ``kubectl scale`` and HorizontalPodAutoscalers."""
 
 
 class ModelSource(ApiModel):
@@ -48,13 +54,26 @@ class ModelSource(ApiModel):
     )
 
 
+NodePort = Annotated[
+    int,
+    Field(
+        json_schema_extra=rules(
+            Rule(
+                "self >= 1024 && self <= 65535",
+                "must be a port that the cluster's nodes open: 30000 to 32767, where no other range is set",
+            )
+        )
+    ),
+]
+
+
 class Expose(ApiModel):
     """How the service is reached (backend Kubernetes)."""
 
     type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
     """Type of the Service."""
-    node_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Port on every node, with type NodePort; default: chosen by the cluster."""
+    node_port: NodePort | None = None
+    """Port on every node, with type NodePort; default: chosen by the cluster, and kept."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -75,7 +94,7 @@ class DeploymentSpec(ApiModel):
     """Compute resources of each server."""
     pod: PodOptions = PodOptions()
     """Where and how the servers run."""
-    image: str | None = None
+    image: ImageName | None = None
     """Runtime image; default: the operator's."""
     expose: Expose = Expose()
     """How the service is reached."""
@@ -109,6 +128,8 @@ class DeploymentStatus(StatusBase):
     """Servers that run."""
     ready_replicas: int | None = None
     """Servers that answer."""
+    selector: str | None = None
+    """Label selector of the server pods."""
     ready: str | None = None
     """For people: ready/asked."""
     model: ModelStatus | None = None

@@ -6,20 +6,21 @@ from pydantic import ConfigDict, Field
 
 from modelyard_algorithms import catalog
 from modelyard_operator.api.base import (
+    LONGEST_SECONDS,
     ApiModel,
     Column,
     DeletionPolicy,
     ObjectName,
-    PodOptions,
-    Resources,
     Rule,
     StatusBase,
     rules,
 )
+from modelyard_operator.api.pod import ImageName, PodOptions, Resources
 
 PLURAL, KIND, SINGULAR, SHORT_NAMES = "trainingjobs", "TrainingJob", "trainingjob", ["mtj"]
 COLUMNS = [
     Column("Phase", ".status.phase"),
+    Column("Reason", ".status.reason"),
     Column("Progress", ".status.progress.summary"),
     Column("Metric", ".status.progress.headline"),
     Column("Left", ".status.progress.timeLeft"),
@@ -29,6 +30,18 @@ COLUMNS = [
     Column("Age", ".metadata.creationTimestamp", "date"),
     Column("Message", ".status.message", "string", 1),
 ]
+RECORD = (
+    "algorithm",
+    "checkpoints",
+    "datasets",
+    "hyperparameters",
+    "image",
+    "pod",
+    "resources",
+    "workers",
+)
+"""Fields of the spec that say what was trained, and how; a job that has ended keeps them. The others are
+about what happens to it, and may be edited at any time."""
 
 
 class Channel(ApiModel):
@@ -52,11 +65,8 @@ class TrainingJobSpec(ApiModel):
     """Built-in algorithm: image-classification."""
     hyperparameters: dict[str, Any] = Field(
         default={},
-        json_schema_extra={
-            "type": "object",
-            "additionalProperties": {"x-kubernetes-preserve-unknown-fields": True},
-            "maxProperties": 100,
-        },
+        # Without additionalProperties: with them no CEL rule sees the field.
+        json_schema_extra={"type": "object", "maxProperties": 100},
     )
     """The algorithm's hyperparameters, for example epochs: 10; all have defaults."""
     datasets: Annotated[
@@ -73,17 +83,17 @@ class TrainingJobSpec(ApiModel):
     """Compute resources of each worker."""
     pod: PodOptions = PodOptions()
     """Where and how the workers run."""
-    image: str | None = None
+    image: ImageName | None = None
     """Runtime image; default: the operator's."""
     suspend: bool = False
     """true stops the pods and keeps the checkpoints; false goes on from the newest one."""
     backoff_limit: Annotated[int, Field(ge=0, le=1000)] = 3
     """Attempts that may fail before the job does; preemption and node loss do not count."""
-    active_deadline_seconds: Annotated[int, Field(ge=1)] | None = None
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=LONGEST_SECONDS)] | None = None
     """The job fails when it has run this long, all attempts together; suspended time does not count."""
-    stall_timeout_seconds: Annotated[int, Field(ge=10)] = 1800
+    stall_timeout_seconds: Annotated[int, Field(ge=10, le=LONGEST_SECONDS)] = 1800
     """An attempt without progress for this long has failed."""
-    ttl_seconds_after_finished: Annotated[int, Field(ge=0)] | None = None
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=LONGEST_SECONDS)] | None = None
     """The finished job deletes itself after this long; default: never."""
     checkpoints: Checkpoints = Checkpoints()
     """When checkpoints are written."""
@@ -214,6 +224,15 @@ class TrainingJobStatus(StatusBase):
     """The published model."""
 
 
+def _kept(field: str) -> str:
+    """CEL for: the new spec has the field as the old one had it."""
+    new, old = f"self.spec.{field}", f"oldSelf.spec.{field}"
+    return f"has({new}) == has({old}) && (!has({new}) || {new} == {old})"
+
+
+_ENDED = "has(oldSelf.status) && has(oldSelf.status.phase) && oldSelf.status.phase in ['Succeeded', 'Failed']"
+
+
 class TrainingJob(ApiModel):
     """An algorithm trained on datasets by a gang of pods."""
 
@@ -233,6 +252,12 @@ class TrainingJob(ApiModel):
                 "!self.metadata.name.contains('.')",
                 "no dots, because the workers' host names are made from it",
                 field_path=".metadata.name",
+            ),
+            Rule(
+                f"!({_ENDED}) || ({' && '.join(_kept(field) for field in RECORD)})",
+                "this job has ended, and its spec says what was trained: delete it and apply it again, or "
+                "give the changed one another name",
+                field_path=".spec",
             ),
         )
     )

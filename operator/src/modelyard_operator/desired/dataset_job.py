@@ -3,8 +3,8 @@
 from modelyard_algorithms.contract import environment, layout
 from modelyard_algorithms.contract.task import DatasetTask, Location, Reporting
 from modelyard_operator import naming
-from modelyard_operator.api.base import PodOptions, Resources
 from modelyard_operator.api.dataset import DatasetSpec
+from modelyard_operator.api.pod import PodOptions, Resources
 from modelyard_operator.desired import pods, stores
 from modelyard_operator.desired.ownership import metadata
 from modelyard_operator.plan import Manifest, Observed

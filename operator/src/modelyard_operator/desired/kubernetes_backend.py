@@ -6,6 +6,7 @@ from modelyard_operator.api.deployment import DeploymentSpec
 from modelyard_operator.desired.ownership import metadata
 from modelyard_operator.desired.server_pod import Model, ServerPod, Token, selector_labels, server_pod
 from modelyard_operator.plan import Manifest, Observed
+from modelyard_operator.policies import conditions
 
 NAME = "Kubernetes"
 SERVICE_PORT = 80
@@ -39,14 +40,33 @@ def _service(owner: Observed, spec: DeploymentSpec) -> Manifest:
         "protocol": "TCP",
         "appProtocol": "http",
     }
-    if spec.expose.node_port is not None:
-        port["nodePort"] = spec.expose.node_port
+    node_port = spec.expose.node_port or _kept_port(owner, spec)
+    if node_port is not None:
+        port["nodePort"] = node_port
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(owner, naming.server(owner.name)),
         "spec": {"type": spec.expose.type, "selector": selector_labels(owner, NAME), "ports": [port]},
     }
+
+
+def _kept_port(owner: Observed, spec: DeploymentSpec) -> int | None:
+    """The port that the cluster has chosen: clients know it, so a Service that is made again asks for it.
+
+    One that is refused is let go of: somebody else may have it by now.
+    """
+    if spec.expose.type == "ClusterIP":
+        return None
+    name = naming.server(owner.name)
+    for service in owner.children_of("Service"):
+        if service["metadata"]["name"] == name:
+            ports = service["spec"].get("ports", [])
+            return next((int(port["nodePort"]) for port in ports if "nodePort" in port), None)
+    status = owner.object.get("status") or {}
+    if "nodePort" not in status or conditions.holds(status, conditions.REJECTED):
+        return None
+    return int(status["nodePort"])
 
 
 def _disruption_budget(owner: Observed) -> Manifest:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from modelyard_algorithms.contract import environment
-from modelyard_operator.api.base import PodOptions, Resources
-from modelyard_operator.desired import stores
+from modelyard_operator.api.pod import PodOptions, Resources
+from modelyard_operator.desired import quantities, stores
 from modelyard_operator.plan import Manifest, Platform
+from modelyard_operator.policies.gpus import is_gpu
 
 USER = 10001
 CONTAINER = "modelyard"
@@ -114,5 +115,7 @@ def resources(asked: Resources, *, requests: Mapping[str, str]) -> Manifest:
 
 
 def gpus(asked: Resources) -> int:
-    """Whole GPUs of one pod: the sum of limits named <vendor>/gpu."""
-    return sum(int(value) for key, value in (asked.limits or {}).items() if key.endswith("/gpu"))
+    """GPUs of one pod, each a device to PyTorch: whole ones and MIG slices, of any vendor."""
+    return sum(
+        int(quantities.number(str(value))) for key, value in (asked.limits or {}).items() if is_gpu(key)
+    )

@@ -125,6 +125,11 @@ def selector_labels(owner: Observed, backend: str) -> dict[str, str]:
     return naming.selector(str(owner.object["kind"]), owner.name) | {naming.BACKEND_LABEL: backend}
 
 
+def label_selector(owner: Observed, backend: str) -> str:
+    """The same as text, for status.selector."""
+    return ",".join(f"{key}={value}" for key, value in sorted(selector_labels(owner, backend).items()))
+
+
 def predict_path(owner: Observed) -> str:
     """Path of predictions in the v1 protocol; the model has its Deployment's name."""
     return f"/v1/models/{owner.name}:predict"

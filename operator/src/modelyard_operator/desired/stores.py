@@ -10,6 +10,7 @@ from modelyard_operator.plan import Manifest, Observed, Platform, Storage
 
 PLATFORM = "platform"
 """Alias of the platform's own store in every task."""
+URI = "s3://"
 
 
 def storage(owner: Observed) -> Storage:
@@ -38,20 +39,52 @@ def source(
     return own(owner, upload), platform_store(owner.platform), None
 
 
+def misplaced(owner: Observed, folder: ObjectStoreFolder) -> str | None:
+    """What is wrong with a folder of the namespace's storage that is named by the URI of something else."""
+    if _has_own_keys(folder) or _relative(storage(owner), folder.prefix) is not None:
+        return None
+    return (
+        f"prefix {folder.prefix!r} is not in this namespace's bucket: its URIs begin with "
+        f"{storage(owner).uri('')}; for another bucket, set bucket and credentialsSecretName"
+    )
+
+
+def _has_own_keys(folder: ObjectStoreFolder) -> bool:
+    return folder.credentials_secret_name is not None and folder.bucket is not None
+
+
+def _relative(found: Storage, prefix: str) -> str | None:
+    """A prefix, or the URI of one, relative to the namespace's storage; None: the URI of something else."""
+    if not prefix.startswith(URI):
+        return prefix
+    own = found.uri("")
+    return prefix.removeprefix(own) if prefix.startswith(own) else None
+
+
 def resolve(owner: Observed, folder: ObjectStoreFolder, alias: str) -> tuple[Location, Store, str | None]:
     """A user's folder as a task sees it: its location, its store, and the Secret to mount for it.
 
     Without a Secret of the user's it is a folder of the namespace's own storage, whatever else it names:
     the namespace's keys open nothing else. ``alias`` names the store of the user's Secret.
     """
-    prefix = folder.prefix.lstrip("/")
-    if prefix and not prefix.endswith("/"):
-        prefix += "/"
     platform = owner.platform
     if folder.credentials_secret_name is None or folder.bucket is None:
-        return own(owner, prefix), platform_store(platform), None
+        # A URI of something else is refused before (misplaced); at the worst there is nothing of that key.
+        prefix = _relative(storage(owner), folder.prefix)
+        return (
+            own(owner, _folder(folder.prefix if prefix is None else prefix)),
+            platform_store(platform),
+            None,
+        )
     store = Store(endpoint=folder.endpoint or platform.endpoint, region=folder.region or platform.region)
+    prefix = _folder(folder.prefix.removeprefix(f"{URI}{folder.bucket}/"))
     return Location(store=alias, bucket=folder.bucket, prefix=prefix), store, folder.credentials_secret_name
+
+
+def _folder(prefix: str) -> str:
+    """As the tasks have it: empty, or ending with a slash."""
+    prefix = prefix.lstrip("/")
+    return prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
 
 
 def volumes(secrets: Mapping[str, str]) -> list[Manifest]:

@@ -32,6 +32,8 @@ LONGEST_RECONCILE = 60.0
 AGAIN_SECONDS, LONGEST_AGAIN = 0.05, 60.0
 """First and longest wait before the look that follows an own write. It grows while look after look
 writes: a plan that never settles must not turn into a hot loop."""
+SHORTEST_WAIT = 0.2
+"""A plan that asks for the next look at once, and changes nothing, must not turn into a hot loop either."""
 LONGEST_WAIT = 1800.0
 """What a plan waits for longer than this is looked at in between: the wait was reckoned by a clock that
 may have been wrong. It costs no request."""
@@ -151,7 +153,7 @@ class Engine:
 
     def _next_look(self, key: Key, observed: Observed, result: Result, *, unhurried: bool) -> None:
         wait = result.requeue_after
-        self._queue.schedule(key, None if wait is None else min(wait, LONGEST_WAIT))
+        self._queue.schedule(key, None if wait is None else min(max(wait, SHORTEST_WAIT), LONGEST_WAIT))
         if any(
             answer is None and ref.kind not in self._cache.controllers
             for ref, answer in observed.references.items()

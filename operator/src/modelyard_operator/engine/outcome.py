@@ -96,7 +96,7 @@ def _rejected(error: ChildRejectedError, text: str) -> Verdict:
         return Verdict("QuotaExceeded", text, longest_delay=60.0)
     if isinstance(error.cause, ForbiddenError):
         return Verdict("Forbidden", text, longest_delay=60.0)
-    return Verdict("ChildRejected", text)
+    return Verdict(conditions.REJECTED, text)
 
 
 def failed_status(found: Verdict, observed: Observed) -> Manifest:
@@ -113,6 +113,7 @@ def failed_status(found: Verdict, observed: Observed) -> Manifest:
             kind: words for kind, words in kept.items() if kind not in {"Ready", "Reconciling", "Stalled"}
         }
         status.setdefault("phase", "Pending")
+        status["reason"] = found.reason
         status["message"] = found.message
         status["observedGeneration"] = observed.generation
     status["conditions"] = conditions.standard(

@@ -17,7 +17,7 @@ from modelyard_operator.kube.store import Store
 from modelyard_operator.plan import Manifest, Ref
 
 FOUND_SECONDS, MISSING_SECONDS = 30.0, 3.0
-"""How long an answer is good: the missing is looked for again soon, since somebody waits for it."""
+"""How long an answer is good: what is missing, or is about to be, is asked for again soon."""
 REMEMBERED = 2048
 
 
@@ -50,7 +50,8 @@ class References:
             answer = None
         if answer is not None:
             answer = answer | {"apiVersion": ref.api_version, "kind": ref.kind}
-        self._answers[ref] = (now + (MISSING_SECONDS if answer is None else FOUND_SECONDS), answer)
+        stays = answer is not None and "deletionTimestamp" not in answer["metadata"]
+        self._answers[ref] = (now + (FOUND_SECONDS if stays else MISSING_SECONDS), answer)
         self._answers.move_to_end(ref)
         while len(self._answers) > REMEMBERED:
             self._answers.popitem(last=False)

@@ -10,6 +10,27 @@ from datetime import datetime
 
 from modelyard_operator.plan import Manifest, timestamp
 
+REJECTED = "ChildRejected"
+"""Reason: the API server refuses an object that the operator makes."""
+ORDINARY = frozenset(
+    {
+        *("AwaitingUpload", "Processing", "Validated"),
+        *("Starting", "Running", "Restarting", "Suspended", "Succeeded"),
+        *("RollingOut", "Serving", "Stopped"),
+    }
+)
+"""Reasons that say no more than the phase does."""
+
+
+def short_reason(reason: str) -> str | None:
+    """status.reason, for ``kubectl get``; None where the phase says all."""
+    return None if reason in ORDINARY else reason
+
+
+def holds(status: Manifest, reason: str) -> bool:
+    """Whether a condition is True for this reason."""
+    return any(c["status"] == "True" and c["reason"] == reason for c in status.get("conditions", []))
+
 
 def standard(
     *,

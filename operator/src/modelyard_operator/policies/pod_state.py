@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from modelyard_operator.plan import Manifest
+from modelyard_operator.policies import gpus
 
 IMAGE_TROUBLE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 CONFIG_TROUBLE = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
@@ -70,7 +71,7 @@ def trouble(pod: Manifest) -> Trouble | None:
 
 
 def _unschedulable(detail: str) -> Trouble:
-    if "gpu" in detail.lower():
+    if gpus.are_missing(detail):
         text = (
             "no node has the GPUs asked for: add GPU nodes and their device plugin, or remove the GPU limit"
         )

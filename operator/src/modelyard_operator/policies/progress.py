@@ -25,6 +25,11 @@ def training(report: Report) -> Manifest:
     return {key: value for key, value in found.items() if value is not None}
 
 
+def at_rest(progress: Manifest) -> Manifest:
+    """status.progress without the time left: an estimate is of use only while something moves."""
+    return {key: value for key, value in progress.items() if key not in {"timeLeft", "secondsLeft"}}
+
+
 def dataset(report: Report) -> Manifest:
     """status.progress of a Dataset."""
     left = f", {duration(report.seconds_left)} left" if report.seconds_left is not None else ""

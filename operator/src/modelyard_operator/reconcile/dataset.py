@@ -137,6 +137,9 @@ def _waiting_for(state: State) -> Standing | None:
     pending = standing.without_storage(state.observed)
     if pending is not None:
         return pending
+    folder = state.spec.source.object_store
+    if folder is not None and (problem := stores.misplaced(state.observed, folder)) is not None:
+        return standing.misplaced(problem)
     for ref, secret in state.observed.references.items():
         if secret is None:
             text = (

@@ -17,12 +17,11 @@ from typing import Any, Protocol
 from modelyard_operator import naming
 from modelyard_operator.api.deployment import KIND, PLURAL, Deployment, DeploymentSpec, DeploymentStatus
 from modelyard_operator.desired import kserve_backend, kubernetes_backend, server_pod
-from modelyard_operator.desired.ownership import metadata
 from modelyard_operator.desired.server_pod import Model, ServerPod, Token
-from modelyard_operator.plan import GENERATED_TOKEN, Manifest, Observed, Plan, Ref, parse_time
+from modelyard_operator.plan import Manifest, Observed, Plan, Ref, parse_time
 from modelyard_operator.policies import rollout, server_trouble
 from modelyard_operator.policies.rollout import Rollout
-from modelyard_operator.reconcile import serving_model, standing
+from modelyard_operator.reconcile import serving_model, serving_token, standing
 from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reconcile.standing import Standing
 
@@ -84,13 +83,8 @@ class State:
         ]
 
     @property
-    def token_secret(self) -> Ref:
-        """Of the user's, or the generated one."""
-        return _token_ref(self.observed.object)
-
-    @property
     def users_secrets(self) -> bool:
-        generated = None if self.spec.token_secret_name else self.token_secret
+        generated = None if self.spec.token_secret_name else serving_token.reference(self.observed.object)
         return any(ref.kind == "Secret" and ref != generated for ref in self.observed.references)
 
 
@@ -101,21 +95,21 @@ def plan(observed: Observed) -> Plan:
     state = State.of(observed)
     backend = _backend(state)
     model = serving_model.resolve(observed, state.spec, state.status)
-    token = _token(state)
+    token = serving_token.resolve(observed, state.spec)
     for found in (backend, model, token):
         if isinstance(found, Standing):
-            return _wait(state, found, [_token_secret(observed)] if token is None else [])
+            return _wait(state, found, [serving_token.secret(observed)] if token is None else [])
     assert not isinstance(backend, Standing)
     assert isinstance(model, Model)
     if token is None:
-        return Plan(create=[_token_secret(observed)], requeue_after=0.0)
+        return Plan(create=[serving_token.secret(observed)])
     assert isinstance(token, Token)
     return _serve(state, BACKENDS[backend], model, token)
 
 
 def references(manifest: Manifest) -> Sequence[Ref]:
     """The TrainingJob, the user's Secrets, and the one with the token."""
-    return [*serving_model.references(manifest), _token_ref(manifest)]
+    return [*serving_model.references(manifest), serving_token.reference(manifest)]
 
 
 CONTROLLER = Controller(kind=KIND, plural=PLURAL, plan=plan, references=references)
@@ -137,51 +131,11 @@ def _backend(state: State) -> str | Standing:
     )
 
 
-def _token(state: State) -> Token | Standing | None:
-    """The Secret with the clients' token; None: it must be made first."""
-    name, secret = state.spec.token_secret_name, state.observed.references.get(state.token_secret)
-    if name is None:
-        return _versioned(secret) if secret is not None and _made_for(secret, state.observed) else None
-    if secret is None:
-        text = (
-            f"waits for Secret {name!r}, which does not exist in this namespace: create it with the key "
-            "token, or leave out tokenSecretName to have one made"
-        )
-        return Standing("Pending", "TokenNotFound", text, "Reconciling")
-    return _versioned(secret)
-
-
-def _token_ref(manifest: Manifest) -> Ref:
-    meta = manifest["metadata"]
-    name = manifest.get("spec", {}).get("tokenSecretName") or naming.token_secret(meta["name"])
-    return Ref("v1", "Secret", meta["namespace"], name)
-
-
-def _made_for(secret: Manifest, observed: Observed) -> bool:
-    """A Secret of this name that somebody else has made is not taken for the generated one."""
-    owners = secret["metadata"].get("ownerReferences") or []
-    return any(owner.get("controller") and owner.get("uid") == observed.uid for owner in owners)
-
-
-def _versioned(secret: Manifest) -> Token:
-    meta = secret["metadata"]
-    return Token(secret=meta["name"], version=f"{meta.get('uid')}/{meta.get('resourceVersion')}")
-
-
-def _token_secret(observed: Observed) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": metadata(observed, naming.token_secret(observed.name)),
-        "type": "Opaque",
-        "stringData": {"token": GENERATED_TOKEN},
-    }
-
-
 def _wait(state: State, verdict: Standing, create: Sequence[Manifest]) -> Plan:
     """Something is missing: say so, and leave alone what serves. The token is made meanwhile."""
     wait = KSERVE_SECONDS if verdict.reason == "KServeNotInstalled" else SECRET_SECONDS
-    polls = state.users_secrets or verdict.reason in {"KServeNotInstalled", "ObjectStorePending"}
+    unannounced = {"KServeNotInstalled", "ObjectStorePending", serving_token.TERMINATING}
+    polls = state.users_secrets or verdict.reason in unannounced
     ready = _still_ready(state)
     changes = {"readyReplicas": ready, "ready": f"{ready}/{state.spec.replicas}"}
     return Plan(
@@ -284,6 +238,7 @@ def _facts(state: State, backend: Backend, progress: Rollout, *, switching: bool
         "readyReplicas": progress.ready,
         "ready": f"{progress.ready}/{progress.asked}",
         "predictPath": server_pod.predict_path(state.observed),
+        "selector": server_pod.label_selector(state.observed, backend.NAME),
     }
     if switching and state.status.backend is not None:
         return found

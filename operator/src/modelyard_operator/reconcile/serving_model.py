@@ -68,6 +68,8 @@ def _is_foreign(spec: DeploymentSpec) -> bool:
 
 
 def _of_folder(observed: Observed, folder: ObjectStoreFolder, source: str) -> Model | Standing:
+    if (problem := stores.misplaced(observed, folder)) is not None:
+        return standing.misplaced(problem)
     location, store, secret = stores.resolve(observed, folder, MODEL_STORE)
     if (
         secret is not None

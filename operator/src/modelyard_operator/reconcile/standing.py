@@ -35,6 +35,11 @@ def without_storage(observed: Observed) -> Standing | None:
     )
 
 
+def misplaced(problem: str) -> Standing:
+    """Where an object stands that names a folder outside its namespace's storage."""
+    return Standing("Failed", "WrongBucket", problem, "Stalled")
+
+
 def status(
     observed: Observed,
     standing: Standing,
@@ -53,6 +58,7 @@ def status(
     found |= {
         "observedGeneration": observed.generation,
         "phase": standing.phase,
+        "reason": conditions.short_reason(standing.reason),
         "message": standing.message,
         "conditions": conditions.standard(
             previous=before.get("conditions", []),

@@ -13,6 +13,8 @@ from modelyard_operator.reconcile.training_state import State
 
 ECHO_SECONDS = 3.0
 """How long a rank's "my peer is gone" waits for that peer's own words."""
+QUIET_SECONDS = 60.0
+"""Without progress for so long, an estimate of the time left is worth nothing."""
 
 
 def begin(state: State, inputs: Inputs) -> Plan:
@@ -200,6 +202,8 @@ def _progress(state: State) -> Manifest:
     moved = ("stage", "epoch", "step", "percent")
     if all(found.get(key) == before.get(key) for key in moved) and "time" in before:
         found["time"] = before["time"]  # a heartbeat is not progress
+    if (state.now - parse_time(found["time"])).total_seconds() > QUIET_SECONDS:
+        found = progress.at_rest(found)
     changes: Manifest = {"progress": found}
     if report.metrics:
         changes["metrics"] = {key: float(f"{value:.6g}") for key, value in report.metrics.items()}
@@ -210,10 +214,10 @@ def _progress(state: State) -> Manifest:
 
 def _await_restart(state: State, wait: float) -> Plan:
     """Clears the pods of the attempt before and waits for its back-off."""
-    message = str(state.status.get("message", ""))
+    message, reason = str(state.status.get("message", "")), state.status.get("reason", "Restarting")
     if state.status.get("phase") != "Restarting":
-        message = "waits until the pods of the attempt before are gone"
-    status = state.next_status(phase="Restarting", reason="Restarting", message=message, reconciling=True)
+        message, reason = "waits until the pods of the attempt before are gone", "Restarting"
+    status = state.next_status(phase="Restarting", reason=reason, message=message, reconciling=True)
     return Plan(
         finalizer=state.keeps_finalizer,
         status=status,

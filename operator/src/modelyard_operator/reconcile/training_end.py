@@ -16,10 +16,14 @@ from modelyard_operator.policies import failure, retry
 from modelyard_operator.policies.failure import Cause
 from modelyard_operator.policies.pod_state import finished
 from modelyard_operator.policies.progress import duration, headline
+from modelyard_operator.reconcile.training_inputs import spec_digest
 from modelyard_operator.reconcile.training_state import State
 
 GANG_GRACE_SECONDS = 3
 """When one rank has died the others can save nothing: they wait in a collective."""
+AGAIN = "this job does not start again: delete it and apply it with the change, or apply one of another name"
+"""What to do after a failure for good; the API server refuses an edit."""
+EDITED = "the spec was edited too late to be used, and does not say what was trained"
 
 
 def succeeded(state: State, first: Manifest) -> Plan:
@@ -130,7 +134,7 @@ def restart(
 
 def deadline_exceeded(state: State) -> Plan:
     limit = state.spec.active_deadline_seconds
-    message = f"ran longer than activeDeadlineSeconds ({limit} s): raise it in a new TrainingJob"
+    message = f"ran longer than activeDeadlineSeconds ({limit} s)"
     return _end(
         state, "DeadlineExceeded", message, {"failure": _record(state, Cause("DeadlineExceeded", message))}
     )
@@ -149,6 +153,7 @@ def stalled(state: State) -> Cause:
 
 def _end(state: State, reason: str, message: str, changes: Manifest) -> Plan:
     """The job has failed for good. Pods that ended stay, for their logs; the others go."""
+    message = f"{message}; {AGAIN}"
     status = state.next_status(
         phase="Failed",
         reason=reason,
@@ -170,6 +175,15 @@ def _end(state: State, reason: str, message: str, changes: Manifest) -> Plan:
         events=[Event("Failed", f"{reason}: {message}", "Warning")],
         requeue_after=state.spec.ttl_seconds_after_finished,
     )
+
+
+def message_after_end(state: State) -> str:
+    """status.message of a job that has ended: it says so where an edit came too late."""
+    said, used = (
+        str(state.status.get("message", "")).removesuffix(f"; {EDITED}"),
+        state.status.get("attemptSpec"),
+    )
+    return said if used in {None, spec_digest(state)} else f"{said}; {EDITED}"
 
 
 def _record(state: State, cause: Cause) -> dict[str, Any]:

@@ -19,11 +19,11 @@ from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.api.dataset import KIND as DATASET
 from modelyard_operator.api.training_job import KIND, PLURAL
-from modelyard_operator.plan import Manifest, Observed, Plan, Ref, parse_time
+from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref, parse_time
 from modelyard_operator.policies import deadlines
 from modelyard_operator.reconcile import purge, training_attempt, training_end, training_inputs
 from modelyard_operator.reconcile.controller import Controller
-from modelyard_operator.reconcile.training_state import State
+from modelyard_operator.reconcile.training_state import Problem, State
 
 TERMINAL = frozenset({"Succeeded", "Failed"})
 
@@ -37,7 +37,7 @@ def plan(observed: Observed) -> Plan:
         return _finished(state)
     inputs = training_inputs.check(state)
     if state.spec.suspend:
-        return _suspend(state)
+        return _suspend(state, inputs.problem)
     if state.status.get("phase") in {"Starting", "Running"}:
         return training_attempt.watch(state, inputs)
     if inputs.problem is not None:
@@ -78,27 +78,40 @@ def _finished(state: State) -> Plan:
         if left <= 0:
             return Plan(finalizer=state.keeps_finalizer, delete_self=True)
     running = [pod for pod in state.pods if pod.get("status", {}).get("phase") not in TERMINAL]
+    status["message"] = training_end.message_after_end(state)
+    edited = status["message"] != state.status.get("message") and training_end.EDITED in status["message"]
     return Plan(
         finalizer=state.keeps_finalizer,
         status=status,
         delete=[*state.deletions(running), *state.addresses()],
         grace_seconds=training_end.GANG_GRACE_SECONDS,
+        events=[Event("SpecEdited", training_end.EDITED, "Warning")] if edited else [],
         requeue_after=deadlines.soonest(left),
     )
 
 
-def _suspend(state: State) -> Plan:
-    """No pods; what the attempt has run counts towards the deadline, its failures stay counted."""
-    message = "suspended: set spec.suspend to false to go on from the newest checkpoint"
+def _suspend(state: State, problem: Problem | None) -> Plan:
+    """No pods; what the attempt has run counts towards the deadline, its failures stay counted.
+
+    What only an edit can correct is said now, not when the job is to go on.
+    """
+    invalid = problem if problem is not None and problem.phase == "Invalid" else None
+    reason, message = "Suspended", "suspended: set spec.suspend to false to go on from the newest checkpoint"
+    if invalid is not None:
+        reason, message = invalid.reason, f"suspended, and cannot go on as it is: {invalid.message}"
     status = state.next_status(
-        phase="Suspended",
-        reason="Suspended",
+        phase="Suspended" if invalid is None else "Invalid",
+        reason=reason,
         message=message,
         changes={"activeSeconds": round(state.active_seconds(), 3)},
         drop=("attemptStartTime", "retryTime", "attemptSpec"),
-        reconciling=bool(state.live_pods()),
+        reconciling=invalid is None and bool(state.live_pods()),
+        stalled=invalid is not None,
     )
-    events = state.events_on_phase("Suspended", message)
+    if invalid is None:
+        events = state.events_on_phase("Suspended", message)
+    else:
+        events = state.events_on_reason(reason, message)
     return Plan(
         finalizer=state.keeps_finalizer,
         status=status,

@@ -10,7 +10,7 @@ from typing import Any
 from modelyard_operator import naming
 from modelyard_operator.api.training_job import TrainingJob, TrainingJobSpec
 from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref, parse_time
-from modelyard_operator.policies import conditions, pod_state
+from modelyard_operator.policies import conditions, pod_state, progress
 
 LOST_AFTER_SECONDS = 60.0
 """A pod still terminating this long after its grace period is on a node that nobody reaches."""
@@ -143,6 +143,9 @@ class State:
         generation = self.observed.generation
         found = {key: value for key, value in self.status.items() if key not in drop} | dict(changes or {})
         found |= {"observedGeneration": generation, "phase": phase, "message": message}
+        found["reason"] = conditions.short_reason(reason)
+        if phase != "Running" and "progress" in found:
+            found["progress"] = progress.at_rest(found["progress"])
         found["conditions"] = conditions.standard(
             previous=self.status.get("conditions", []),
             generation=generation,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+NAME_REFUSED = frozenset({"400", "BadRequest", "InvalidURI", "KeyTooLongError", "XMinioInvalidObjectName"})
+"""Codes for a key that no object of this store can have; the first two where the
+server cannot read the path, or the answer has no body (HEAD)."""
+
 
 class StorageError(Exception):
     """The object store cannot be used; the text is one sentence."""
@@ -18,6 +22,8 @@ def sentence(error: Exception, endpoint: str, bucket: str = "") -> str:
         return f"the object store at {endpoint} refuses the credentials ({code})"
     if code == "NoSuchBucket":
         return f"bucket {bucket!r} does not exist at {endpoint}"
+    if code in NAME_REFUSED:
+        return f"the object store at {endpoint} takes no object of such a name in bucket {bucket!r} ({code})"
     if code:
         return f"the object store at {endpoint} answers {code}"
     status = getattr(error, "status_code", None)

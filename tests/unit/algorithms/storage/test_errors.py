@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from minio.error import S3Error, ServerError
+from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ReadTimeoutError
 
 from modelyard_algorithms.contract import report
@@ -83,6 +83,8 @@ def test_each_failure_has_its_reason_and_a_sentence(
     ("code", "words"),
     [
         ("KeyTooLongError", "at most 255 bytes between two slashes"),
+        ("400", "no control characters"),
+        ("BadRequest", "no control characters"),
         ("ExistingObjectIsDirectory", "other objects are below it"),
         ("ObjectParentIsFile", "below another object"),
         ("XMinioParentIsObject", "below another object"),
@@ -94,6 +96,17 @@ def test_a_name_that_the_store_does_not_take_is_said_with_the_reason(code: str, 
     assert (raised.reason, raised.retriable) == (report.OBJECT_NAME_REFUSED, False)
     assert "'a/k' cannot be the key of an object in bucket 'b'" in raised.message
     assert words in raised.message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [InvalidResponseError(414, "text/html", "Request-URI Too Large"), ServerError("too long", 414)],
+    ids=["with a page", "without"],
+)
+def test_a_name_that_what_is_in_front_of_a_store_does_not_take_is_no_outage(error: Exception) -> None:
+    assert not errors.passes(error)
+    raised = errors.explain(error, endpoint="http://store:9000", bucket="b", key="a/k")
+    assert isinstance(raised, ObjectNameError)
 
 
 @pytest.mark.parametrize("key", ["..", "a/../b", "../b", "a/.", "./a", "a\0b"])

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from modelyard_algorithms.contract.task import Location, Store
-from modelyard_operator.api.base import Resources
 from modelyard_operator.api.deployment import DeploymentSpec, ModelSource
+from modelyard_operator.api.pod import Resources
 from modelyard_operator.desired import kserve_backend, kubernetes_backend
 from modelyard_operator.desired.server_pod import Model, ServerPod, Token
 from tests.support.simulated import Simulation

@@ -269,3 +269,11 @@ async def test_pods_of_unknown_owners_are_nobodys(bench: Bench) -> None:
     bench.queue.clear()
     bench.cache.child_sink("v1", "Pod").seen(bench.api.put(stray))
     assert bench.queue.depth == 0
+
+
+async def test_a_plan_that_asks_for_a_look_at_once_and_changes_nothing_is_no_hot_loop(bench: Bench) -> None:
+    bench.plan = lambda _: Plan(requeue_after=0.0)
+    bench.add("j")
+    bench.queue.clear()
+    assert await bench.reconcile() == "settled"
+    assert (bench.queue.pop(), bench.queue.delayed) == (None, 1)
