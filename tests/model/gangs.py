@@ -1,4 +1,4 @@
-"""Gangs at work: each makes progress while all its pods run, and reports it until somebody takes the report."""
+"""Gangs at work: each makes progress while all its pods run, and reports it until the report is taken."""
 
 from __future__ import annotations
 

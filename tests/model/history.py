@@ -19,7 +19,7 @@ from tests.model.apiserver import FINAL_POD_PHASES, FORGER, ApiServer, Change, s
 LEASE = ("modelyard-system", "modelyard-operator")
 TERMINAL = frozenset({"Succeeded", "Failed"})
 SPLITS = {"1": {"train": 8, "validation": 2}, "2": {"train": 10}}
-"""Versions of the Datasets that the checker makes: the digit that their digests are made of -> their splits."""
+"""Of the versions of the Datasets that the checker makes, by the digit that their digests are made of."""
 
 
 @dataclass

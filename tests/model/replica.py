@@ -174,7 +174,7 @@ class Replica:
         self.wire.hangs_until = max(self.wire.hangs_until, self._loop.time() + seconds)
 
     def takes(self, report: Report) -> bool:
-        """POST /v1/reports: not while another replica leads, nor where a token is new and cannot be reviewed."""
+        """POST /v1/reports: not while another replica leads, nor where a new token cannot be reviewed."""
         if not (self.alive and self.leadership.leading):
             return False
         now = self._loop.time()

@@ -32,7 +32,16 @@ CLOCK_TOLERANCE = 50.0
 """How far the operator's clock may be ahead in the checker: a pod counts as lost so much sooner, and a gang
 as stalled."""
 UNDER_WAY = frozenset({"Starting", "Running"})
-PODS_FIELDS = ("algorithm", "hyperparameters", "datasets", "workers", "resources", "pod", "image", "checkpoints")
+PODS_FIELDS = (
+    "algorithm",
+    "hyperparameters",
+    "datasets",
+    "workers",
+    "resources",
+    "pod",
+    "image",
+    "checkpoints",
+)
 """Of a spec: an edit of one of these restarts the gang."""
 
 
@@ -169,7 +178,8 @@ def a_gang_trains_on_all_of_a_version(history: History, change: Change) -> str |
     if not is_new_pod(change) or not by_operator(change):
         return None
     task, life = task_of(change.object), history.life(owner_of(change.object))
-    version, dataset = task["channels"]["train"]["version"], life.datasets.get(task["attempt"], {}).get("train", "")
+    version = task["channels"]["train"]["version"]
+    dataset = life.datasets.get(task["attempt"], {}).get("train", "")
     if version not in history.life(dataset).versions:
         return f"{version[:8]} was never a version of Dataset {dataset[:8]}"
     splits = sorted(SPLITS[version[-1]])
@@ -177,8 +187,8 @@ def a_gang_trains_on_all_of_a_version(history: History, change: Change) -> str |
 
 
 def a_healthy_gang_is_never_ended(history: History, change: Change) -> str | None:
-    """An attempt all of whose pods run, and make progress, ends by a user's word only: suspend, an edit of what
-    pods are made from, a deadline."""
+    """An attempt all of whose pods run, and make progress, ends by a user's word only: suspend, an edit of
+    what pods are made from, a deadline."""
     if not is_job(change) or not by_operator(change) or change.after is None:
         return None
     before, after = status_of(change.before), status_of(change.after)

@@ -25,10 +25,9 @@ class ApiModel(BaseModel):
         frozen=True,
     )
 
-
     def chosen(self, include: set[str] | None = None) -> dict[str, Any]:
-        """The fields that are not at their default, as JSON: what digests and pods are made of. So a field that
-        a later version adds changes neither, for as long as nobody sets it.
+        """The fields that are not at their default, as JSON: what digests and pods are made of. So a field
+        that a later version adds changes neither, for as long as nobody sets it.
 
         Args:
             include: names (snake_case) of the fields that count; None: all.

@@ -81,7 +81,7 @@ def watch(state: State, inputs: Inputs) -> Plan:
     if missing and state.status["phase"] == "Running":
         return training_end.failed(state, training_end.pod_deleted(state, missing))
     if missing and inputs.problem is None and replaced(state, inputs):
-        said = "its Dataset was deleted and made again before all pods had started: restarting with the new one"
+        said = "its Dataset was deleted and made again before all pods had started: restarting with the new"
         return training_end.restart(state, "DatasetReplaced", said)
     if _stalled_for(state, pods) <= 0:
         return training_end.failed(state, training_end.stalled(state))

@@ -14,7 +14,16 @@ from modelyard_operator.desired.training_pods import TrainingInput
 from modelyard_operator.plan import Manifest, Ref, StoragePending, fingerprint
 from modelyard_operator.reconcile.training_state import Problem, State
 
-MADE_FROM = {"algorithm", "hyperparameters", "datasets", "workers", "resources", "pod", "image", "checkpoints"}
+MADE_FROM = {
+    "algorithm",
+    "hyperparameters",
+    "datasets",
+    "workers",
+    "resources",
+    "pod",
+    "image",
+    "checkpoints",
+}
 """Fields of the spec that the pods are made from."""
 
 

@@ -329,7 +329,7 @@ def test_pods_of_an_attempt_are_made_again_as_they_were() -> None:
 
 
 def test_a_gang_of_two_datasets_of_one_name_never_comes_to_be() -> None:
-    """A pod that is missing cannot be made as the others were: the attempt is given up, and counts as none."""
+    """A pod that is missing cannot be made as the others were: the attempt ends, and counts as no failure."""
     sim = job()
     sim.settle()
     sim.references[DATASET] = made_again(phase="Processing", version=None)
