@@ -66,7 +66,7 @@ class Gangs:
         job, report = self._history.find(uid), self._unsent[uid]
         if job is None or self._trains(job) != report.attempt:
             del self._unsent[uid]  # With the process that had it.
-        elif any([replica.takes(report) for replica in self._replicas()]):
+        elif any(replica.takes(report) for replica in self._replicas()):
             del self._unsent[uid]
         else:
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self._send, uid)

@@ -1,4 +1,4 @@
-"""The operator as a later version has it: each model of the API has optional fields that this one lacks."""
+"""The operator as a later version has it: each part of a spec has optional fields that this one lacks."""
 
 from __future__ import annotations
 
@@ -41,9 +41,11 @@ NEW: dict[str, Any] = {
 
 @functools.cache
 def later(model: type[M]) -> type[M]:
-    """The model with the new fields, in every model below it too."""
+    """The model with the new fields, in every model below it too, but for the status."""
     fields = dict(NEW)
     for name, info in model.model_fields.items():
+        if name == "status":
+            continue
         annotation = _later_type(info.annotation)
         if annotation is not info.annotation:
             default = info.default

@@ -101,7 +101,7 @@ class Reception:
     """When this operator could take reports. A workload that says nothing before ``since``, or in one of the
     gaps, may be well."""
 
-    since: datetime = datetime.min.replace(tzinfo=UTC)
+    since: datetime = datetime(1, 1, 1, tzinfo=UTC)
     gaps: Sequence[tuple[datetime, datetime]] = ()
     """From and until when it could not; the end of one that goes on is in the future."""
 

