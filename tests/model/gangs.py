@@ -13,7 +13,8 @@ from modelyard_operator.plan import Manifest, timestamp
 from tests.model.history import History, attempt_of, runs, task_of
 from tests.model.replica import Replica
 
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = 20.0
+"""Between two tries to report: after an outage all gangs wait for one another."""
 
 
 class Gangs:

@@ -160,7 +160,7 @@ def test_a_job_that_is_resumed_on_a_dataset_made_again_keeps_its_validation(
     """It began with the train split alone, and nothing warned."""
     state.begin(spec={"suspend": False}, workers=1)
     state.all_is_well_for_a_while()
-    state.a_job_is_resumed_on_a_dataset_made_again(name="a", version=None, seconds=seconds)
+    state.a_job_is_resumed_on_another_version(name="a", made_again=True, version=None, seconds=seconds)
     state.all_is_well_for_a_while()
     assert "waits for Dataset 'd'" in status_of(state.world.find("TrainingJob", "a"))["message"]
     state.a_dataset_changes(name="d", version="1")

@@ -106,16 +106,18 @@ class TrainingJobs(Machine):
     def somebody_deletes_a_dataset(self, name: str) -> None:
         self.world.delete("Dataset", name)
 
-    @rule(name=jobs, version=st.sampled_from([None, "1", "2"]), seconds=moments)
-    def a_job_is_resumed_on_a_dataset_made_again(
-        self, name: str, version: str | None, seconds: float
+    @rule(name=jobs, made_again=st.booleans(), version=st.sampled_from([None, "1", "2"]), seconds=moments)
+    def a_job_is_resumed_on_another_version(
+        self, name: str, made_again: bool, version: str | None, seconds: float
     ) -> None:
+        """Its Dataset was edited meanwhile, or deleted and made again."""
         job = self.world.find("TrainingJob", name)
         if job is None:
             return
         dataset = f"{place(name)[0]}/{job['spec']['datasets'][0]['dataset']}"
         self._edit("TrainingJob", name, [{"suspend": True}], seconds)
-        self.world.delete("Dataset", dataset)
+        if made_again:
+            self.world.delete("Dataset", dataset)
         self.world.set_dataset(dataset, version)
         self._edit("TrainingJob", name, [{"suspend": False}], seconds)
 
