@@ -64,6 +64,8 @@ class ApiServer:
         self.listeners: list[Callable[[Change], None]] = []
         self.askers: list[Callable[[str, str], None]] = []
         """Hear of each request to write, also of those that are refused: who, and what."""
+        self.away = False
+        """Whether no request of an operator is answered, and no watch tells anything."""
         self.version = FIRST_VERSION
         self.forgotten = 0
         """Changes up to this version are not told to watches any more: 410 Gone."""

@@ -154,6 +154,8 @@ class ModelClient(Client):
         try:
             while True:
                 bell.clear()
+                if self._server.away:
+                    raise UnavailableError("the API server does not answer")
                 if kind in self._wire.broken:
                     error = self._wire.broken.pop(kind)
                     if error is None:
@@ -264,6 +266,9 @@ class ModelClient(Client):
             raise _REFUSALS[trouble]()
 
         def land() -> None:
+            if self._server.away:
+                _land(_no_answer, answer)
+                return
             if verb not in {"get", "list"}:
                 self._server.asked(self._identity, f"{verb} {ref.kind} {ref.name}")
             _land(done, answer)
@@ -286,6 +291,10 @@ _REFUSALS: dict[str | None, Callable[[], ApiError]] = {
     "429": lambda: ThrottledError("too many requests", status=429),
     "500": lambda: UnavailableError("internal error", status=500),
 }
+
+
+def _no_answer() -> Any:
+    raise UnavailableError("the API server does not answer")
 
 
 def _land(done: Callable[[], Any], answer: asyncio.Future[Any]) -> None:

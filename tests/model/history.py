@@ -18,18 +18,26 @@ from tests.model.apiserver import FINAL_POD_PHASES, FORGER, ApiServer, Change, s
 
 LEASE = ("modelyard-system", "modelyard-operator")
 TERMINAL = frozenset({"Succeeded", "Failed"})
+SPLITS = {"1": {"train": 8, "validation": 2}, "2": {"train": 10}}
+"""Of the versions of the Datasets that the checker makes, by the digit that their digests are made of."""
 
 
 @dataclass
 class Life:
-    """One object of ours, by uid; all but its specs is of TrainingJobs alone."""
+    """One object of ours, by uid; all but its specs and versions is of TrainingJobs alone."""
 
     uid: str
     specs: dict[int, Manifest] = field(default_factory=dict)
     """generation -> spec."""
+    versions: set[str] = field(default_factory=set)
+    """Of a Dataset: all that it ever had."""
     begun: dict[int, int] = field(default_factory=dict)
     """attempt -> generation that it was begun from."""
     fingerprints: dict[int, str] = field(default_factory=dict)
+    datasets: dict[int, Manifest] = field(default_factory=dict)
+    """attempt -> channel -> uid of the Dataset, as the status has it."""
+    moved: float = 0.0
+    """When a pod of it began to run, or its gang made progress, last (virtual time)."""
     tasks: dict[int, Manifest] = field(default_factory=dict)
     """attempt -> the task of its pods."""
     records: dict[int, list[Manifest]] = field(default_factory=dict)
@@ -142,6 +150,9 @@ class History:
             self._controllers.setdefault(_place(item), owner_of(item))
         if is_own(change) and change.after is not None:
             self.life(uid).specs[item["metadata"]["generation"]] = item["spec"]
+            self.life(uid).versions |= {found for found in [status_of(item).get("version")] if found}
+        if item["kind"] == "Pod" and runs(change.after) and not runs(change.before):
+            self.life(owner_of(item)).moved = change.at
         if is_job(change):
             self._note_job(self.life(uid), change)
         records = parse(item) if is_journal(item) and change.before is None else []
@@ -170,6 +181,7 @@ class History:
         if attempt and attempt not in life.begun:
             life.begun[attempt] = status.get("observedGeneration", 1)
             life.fingerprints[attempt] = status.get("fingerprint", "")
+            life.datasets[attempt] = status.get("datasetUids", {})
 
 
 Check = Callable[[History, Change], str | None]
@@ -195,6 +207,13 @@ def attempt_of(pod: Manifest) -> int:
 def live(pod: Manifest) -> bool:
     """Its process may still run."""
     return pod["status"]["phase"] not in FINAL_POD_PHASES
+
+
+def runs(pod: Manifest | None) -> bool:
+    """Its process does, and nobody has asked it to end."""
+    if pod is None or "deletionTimestamp" in pod["metadata"]:
+        return False
+    return bool((pod.get("status") or {}).get("phase") == "Running")
 
 
 def task_of(pod: Manifest) -> Manifest:

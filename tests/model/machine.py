@@ -12,9 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from modelyard_operator.kube.errors import ApiError, GoneError, UnavailableError
 from modelyard_operator.plan import Manifest, Ref
 from tests.model.client import TROUBLES, Trouble
+from tests.model.history import is_journal
 from tests.model.kubelet import ENDS
 from tests.model.replica import Replica
-from tests.model.world import World
+from tests.model.world import BrokenInvariantError, World
 
 pods = st.integers(0, 5)
 """Which of the pods that there are: the number is taken modulo their count."""
@@ -23,6 +24,11 @@ kinds = st.sampled_from(
 )
 moments = st.sampled_from([0.0005, 0.003, 0.01, 0.06, 0.3, 1.0, 3.0, 12.0, 70.0])
 """From less than one way to the API server to longer than a node's loss takes."""
+OUTAGE = 700.0
+"""Longer than every time-out, back-off and term of validity."""
+UPGRADE_SECONDS = 30.0
+"""In which a new replica has got the lease and looked at everything."""
+outages = st.sampled_from([4.0, 40.0, OUTAGE])
 
 
 class Machine(RuleBasedStateMachine):
@@ -123,6 +129,34 @@ class Machine(RuleBasedStateMachine):
     def a_dead_operator_starts_again(self, seconds: float) -> None:
         self.world.revive()
         self.world.pass_time(seconds)
+
+    @rule(seconds=outages)
+    def the_api_server_is_away(self, seconds: float) -> None:
+        self.world.outage(seconds)
+
+    @rule(seconds=outages)
+    def the_operator_is_away(self, seconds: float) -> None:
+        self.world.absence(seconds)
+
+    @rule(which=st.integers(0, 1), later=st.booleans())
+    def an_operator_of_another_version_starts(self, which: int, later: bool) -> None:
+        """One that knows fields that this one does not, or that one's predecessor."""
+        self.world.exchange(which % len(self.world.replicas), later=later)
+
+    @rule()
+    def an_upgrade_that_adds_fields_writes_nothing(self) -> None:
+        """Nor does the way back; in a cluster at rest."""
+        self.world.rest()
+        before = self.world.history.newest
+        for index, later in enumerate(self.world.later):
+            self.world.exchange(index, later=not later)
+        self.world.pass_time(UPGRADE_SECONDS)
+        wrote = [c.object for c in self.world.server.log if c.version > before]
+        # A page of the journal that nobody needs any more may have been left.
+        wrote = [item for item in wrote if item["kind"] != "Lease" and not is_journal(item)]
+        if wrote:
+            said = sorted({f"{item['kind']} {item['metadata']['name']}" for item in wrote})
+            raise BrokenInvariantError(f"an upgrade wrote {said}")
 
     @rule()
     def all_is_well_for_a_while(self) -> None:

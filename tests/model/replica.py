@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol
 
+from modelyard_algorithms.contract.report import Report
 from modelyard_operator import naming
 from modelyard_operator.engine.cache import Cache
 from modelyard_operator.engine.journal import Journal
@@ -25,6 +26,7 @@ from modelyard_operator.kube.watch import Reflector
 from modelyard_operator.plan import Event, Manifest, Platform, Storage
 from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reports.board import Board
+from modelyard_operator.reports.tokens import ACCEPTED_SECONDS
 from tests.model.apiserver import ApiServer, Change
 from tests.model.client import ModelClient, Wire
 from tests.model.history import LEASE
@@ -143,6 +145,8 @@ class Replica:
             )
             for kind in resources.CHILDREN
         ]
+        self._reviewed: dict[str, float] = {}
+        """uid of an object -> when the token of its worker was reviewed."""
         self._tasks: list[asyncio.Task[None]] = []
         self._leads: asyncio.Task[None] | None = None
         server.listeners.append(self._heard)
@@ -168,6 +172,19 @@ class Replica:
         """Hang for a while, as a process does that is stopped or swapped out: nothing leaves it, and it has
         not asked the fence yet for what leaves it afterwards. (Its timers go on.)"""
         self.wire.hangs_until = max(self.wire.hangs_until, self._loop.time() + seconds)
+
+    def takes(self, report: Report) -> bool:
+        """POST /v1/reports: not while another replica leads, nor where a new token cannot be reviewed."""
+        if not (self.alive and self.leadership.leading):
+            return False
+        now = self._loop.time()
+        if now - self._reviewed.get(report.uid, -ACCEPTED_SECONDS) >= ACCEPTED_SECONDS:
+            if self._server.away:
+                self.board.availability.refused()
+                return False
+            self._reviewed[report.uid] = now
+        self.board.post(Key(report.kind, report.namespace, report.name), report)
+        return True
 
     async def purge(self, prefix: str) -> int:
         await asyncio.sleep(self.wire.latency)
@@ -195,6 +212,7 @@ class Replica:
             self.journal.close()
 
     async def _lead(self) -> None:
+        self.board.availability.begin()
         await self.journal.open()
         self.engine.begin()
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from modelyard_operator import naming
-from tests.model.history import status_of
-from tests.model.training_jobs import TrainingJobs
+from tests.model.history import SPLITS, status_of
+from tests.model.training_jobs import TrainingJobs, TwoReplicas
 
 
 @pytest.fixture
@@ -130,3 +130,46 @@ def test_an_operator_that_dies_of_a_request_on_its_way_is_started_again(state: T
     state.a_pod_is_evicted(which=0)
     state.requests_will_fail(after=0, verb=None, what="crash-after")
     state.a_dead_operator_starts_again(seconds=0.0005)
+
+
+@pytest.mark.parametrize("what", ["operator", "API server", "operator, then API server"])
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_an_outage_longer_than_the_stall_time_out_fails_nothing(what: str, replicas: int) -> None:
+    """The first pass after it ended every attempt as stalled, and counted that as a failure."""
+    state = TrainingJobs() if replicas == 1 else TwoReplicas()
+    state.begin(spec={"suspend": False}, workers=2, seconds=30.0)
+    state.all_is_well_for_a_while()
+    state.an_outage_is_longer_than_a_gang_may_be_silent(what=what)
+    status = status_of(state.world.find("TrainingJob", "a"))
+    assert (status["attempt"], status["phase"], status.get("failures")) == (1, "Running", 0)
+    state.teardown()
+
+
+def test_a_gang_that_makes_no_progress_still_counts_as_stalled(state: TrainingJobs) -> None:
+    state.begin(spec={"stallTimeoutSeconds": 120}, workers=1)
+    state.the_cluster_works(seconds=3.0)
+    state.gangs_make_progress(seconds=20.0)
+    state.world.pass_time(160.0)
+    assert status_of(state.world.find("TrainingJob", "a"))["failure"]["reason"] == "Stalled"
+
+
+@pytest.mark.parametrize("seconds", [0.06, 3.0])
+def test_a_job_that_is_resumed_on_a_dataset_made_again_keeps_its_validation(
+    state: TrainingJobs, seconds: float
+) -> None:
+    """It began with the train split alone, and nothing warned."""
+    state.begin(spec={"suspend": False}, workers=1)
+    state.all_is_well_for_a_while()
+    state.a_job_is_resumed_on_another_version(name="a", made_again=True, version=None, seconds=seconds)
+    state.all_is_well_for_a_while()
+    assert "waits for Dataset 'd'" in status_of(state.world.find("TrainingJob", "a"))["message"]
+    state.a_dataset_changes(name="d", version="1")
+    state.all_is_well_for_a_while()
+    assert status_of(state.world.find("TrainingJob", "a"))["datasetSplits"] == {"train": SPLITS["1"]}
+
+
+def test_an_upgrade_that_adds_fields_restarts_no_gang(state: TrainingJobs) -> None:
+    """Digests covered defaults, those of new fields too."""
+    state.begin(spec={"suspend": False}, workers=2)
+    state.an_upgrade_that_adds_fields_writes_nothing()
+    state.an_upgrade_that_adds_fields_writes_nothing()

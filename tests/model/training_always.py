@@ -11,6 +11,7 @@ from modelyard_operator.engine.records import digest, parse
 from modelyard_operator.reconcile.training_state import LOST_AFTER_SECONDS
 from tests.model.apiserver import Change
 from tests.model.history import (
+    SPLITS,
     TERMINAL,
     Check,
     History,
@@ -21,13 +22,27 @@ from tests.model.history import (
     is_new_pod,
     live,
     owner_of,
+    runs,
     status_of,
     task_of,
 )
 from tests.model.kubelet import lost_for_good
 
 CLOCK_TOLERANCE = 50.0
-"""How far the operator's clock may be ahead in the checker: a pod counts as lost so much sooner."""
+"""How far the operator's clock may be ahead in the checker: a pod counts as lost so much sooner, and a gang
+as stalled."""
+UNDER_WAY = frozenset({"Starting", "Running"})
+PODS_FIELDS = (
+    "algorithm",
+    "hyperparameters",
+    "datasets",
+    "workers",
+    "resources",
+    "pod",
+    "image",
+    "checkpoints",
+)
+"""Of a spec: an edit of one of these restarts the gang."""
 
 
 def one_attempt_lives(history: History, change: Change) -> str | None:
@@ -140,7 +155,8 @@ def a_gang_has_one_task(history: History, change: Change) -> str | None:
 
 def no_checkpoint_is_skipped(history: History, change: Change) -> str | None:
     """An attempt finds the checkpoints of the one before (same run folder, same fingerprint) unless an
-    edit changed what decides the result: algorithm, hyperparameters, names of the Datasets."""
+    edit changed what decides the result (algorithm, hyperparameters, names of the Datasets), or a Dataset was
+    deleted and made again."""
     if not is_new_pod(change):
         return None
     task, life = task_of(change.object), history.life(owner_of(change.object))
@@ -149,10 +165,50 @@ def no_checkpoint_is_skipped(history: History, change: Change) -> str | None:
         return None
     if task["run"] != before["run"]:
         return f"run {before['run']} became {task['run']}"
-    same = life.result(task["attempt"]) == life.result(task["attempt"] - 1)
+    attempt = task["attempt"]
+    same = life.result(attempt) == life.result(attempt - 1)
+    same &= life.datasets[attempt] == life.datasets.get(attempt - 1)
     if same and task["fingerprint"] != before["fingerprint"]:
-        return f"attempt {task['attempt']} has another fingerprint for the same result"
+        return f"attempt {attempt} has another fingerprint for the same result"
     return None
+
+
+def a_gang_trains_on_all_of_a_version(history: History, change: Change) -> str | None:
+    """Its pods read a version that the very Dataset has had that the status names, and every split of it."""
+    if not is_new_pod(change) or not by_operator(change):
+        return None
+    task, life = task_of(change.object), history.life(owner_of(change.object))
+    version = task["channels"]["train"]["version"]
+    dataset = life.datasets.get(task["attempt"], {}).get("train", "")
+    if version not in history.life(dataset).versions:
+        return f"{version[:8]} was never a version of Dataset {dataset[:8]}"
+    splits = sorted(SPLITS[version[-1]])
+    return None if sorted(task["channels"]) == splits else f"{sorted(task['channels'])} of {splits}"
+
+
+def a_healthy_gang_is_never_ended(history: History, change: Change) -> str | None:
+    """An attempt all of whose pods run, and make progress, ends by a user's word only: suspend, an edit of
+    what pods are made from, a deadline."""
+    if not is_job(change) or not by_operator(change) or change.after is None:
+        return None
+    before, after = status_of(change.before), status_of(change.after)
+    if before.get("phase") not in UNDER_WAY or after["phase"] in UNDER_WAY | {"Succeeded"}:
+        return None
+    uid = change.after["metadata"]["uid"]
+    pods = [pod for pod in history.pods_of(uid) if attempt_of(pod) == before["attempt"] and runs(pod)]
+    if len(pods) < before["attemptWorkers"]:
+        return None
+    life, spec = history.life(uid), history.observed_spec(change.after)
+    began, silent = life.specs[life.begun[before["attempt"]]], change.at - life.moved
+    reason = next(c["reason"] for c in after["conditions"] if c["type"] == "Ready")
+    if {
+        "Suspended": bool(spec.get("suspend")),
+        "SpecChanged": any(spec.get(field) != began.get(field) for field in PODS_FIELDS),
+        "DeadlineExceeded": "activeDeadlineSeconds" in spec,
+        "Stalled": silent >= spec.get("stallTimeoutSeconds", 1800) - CLOCK_TOLERANCE,
+    }.get(reason, False):
+        return None
+    return f"attempt {before['attempt']} was ended ({reason}); its last progress was {silent:.0f} s ago"
 
 
 def an_end_is_final(history: History, change: Change) -> str | None:
@@ -194,6 +250,8 @@ ALWAYS: list[Check] = [
     never_more_pods_than_asked,
     a_gang_has_one_task,
     no_checkpoint_is_skipped,
+    a_gang_trains_on_all_of_a_version,
+    a_healthy_gang_is_never_ended,
     an_end_is_final,
     failures_stay_within_the_limit,
 ]

@@ -14,12 +14,14 @@ from modelyard_operator.plan import Ref, timestamp
 from tests.model.client import Trouble
 from tests.model.history import status_of
 from tests.model.kubelet import ENDS, NODES
-from tests.model.machine import Machine, moments, pods, present
+from tests.model.machine import OUTAGE, Machine, moments, pods, present
 from tests.model.world import World, job_spec, place
 
 JOBS = ("a", "b", "other/a")
 jobs = st.sampled_from(JOBS)
 datasets = st.sampled_from(["d", "e", "other/d"])
+SILENCE = 120
+"""Of a gang, after which it counts as stalled."""
 EDITS: list[dict[str, Any]] = [
     {"suspend": True},
     {"suspend": False},
@@ -41,7 +43,7 @@ EDITS: list[dict[str, Any]] = [
     {"deletionPolicy": "Retain"},
     {"activeDeadlineSeconds": 60},
     {"activeDeadlineSeconds": None},
-    {"stallTimeoutSeconds": 30},
+    {"stallTimeoutSeconds": SILENCE},
 ]
 
 
@@ -104,6 +106,21 @@ class TrainingJobs(Machine):
     def somebody_deletes_a_dataset(self, name: str) -> None:
         self.world.delete("Dataset", name)
 
+    @rule(name=jobs, made_again=st.booleans(), version=st.sampled_from([None, "1", "2"]), seconds=moments)
+    def a_job_is_resumed_on_another_version(
+        self, name: str, made_again: bool, version: str | None, seconds: float
+    ) -> None:
+        """Its Dataset was edited meanwhile, or deleted and made again."""
+        job = self.world.find("TrainingJob", name)
+        if job is None:
+            return
+        dataset = f"{place(name)[0]}/{job['spec']['datasets'][0]['dataset']}"
+        self._edit("TrainingJob", name, [{"suspend": True}], seconds)
+        if made_again:
+            self.world.delete("Dataset", dataset)
+        self.world.set_dataset(dataset, version)
+        self._edit("TrainingJob", name, [{"suspend": False}], seconds)
+
     @rule(name=jobs)
     def somebody_deletes_the_address(self, name: str) -> None:
         namespace, name = place(name)
@@ -126,6 +143,26 @@ class TrainingJobs(Machine):
     def somebody_edits_a_pods_labels(self, which: int, label: str, value: str | None) -> None:
         if (pod := self._pod(which)) is not None:
             self.world.server.patch("user", Ref.of(pod), {"metadata": {"labels": {label: value}}})
+
+    # What takes time.
+    @rule(seconds=st.sampled_from([20.0, 150.0]))
+    def gangs_make_progress(self, seconds: float) -> None:
+        self.world.train(seconds)
+
+    @rule(what=st.sampled_from(["operator", "API server", "operator, then API server"]))
+    def an_outage_is_longer_than_a_gang_may_be_silent(self, what: str) -> None:
+        """All that run go on meanwhile, and are well afterwards."""
+        self.world.works()
+        for name in JOBS:
+            self.world.edit("TrainingJob", name, stallTimeoutSeconds=SILENCE)
+        self.world.train(20.0)
+        if "operator" in what:
+            self.world.absence(OUTAGE)
+        if "API server" in what:
+            self.world.outage(OUTAGE)
+        self.world.train(40.0)
+        for name in JOBS:
+            self.world.edit("TrainingJob", name, stallTimeoutSeconds=86400)
 
     # Pods.
     @rule(which=pods, how=st.sampled_from(sorted(ENDS)))

@@ -13,11 +13,13 @@ from modelyard_operator.reconcile import training_job
 from modelyard_operator.reconcile.controller import Controller
 from tests.model import every_kind, training_always, training_quiet
 from tests.model.apiserver import FORGER, ApiServer, copied
-from tests.model.history import Check, History, Rest
+from tests.model.gangs import Gangs
+from tests.model.history import SPLITS, Check, History, Rest
 from tests.model.kubelet import Kubelet
 from tests.model.replica import Replica
 from tests.model.virtual_time import START, VirtualLoop
 from tests.model.workloads import DeploymentController, JobController
+from tests.support.upgrade import upgraded
 
 NAMESPACE, OTHER, ATTACKER = "ns", "other", "za"
 """OTHER has objects of the same names; of ATTACKER's nothing belongs to any object of ours. Names of objects
@@ -40,6 +42,8 @@ RESTS_AFTER = 650.0
 """Seconds without a request after which nothing is waiting for anything any more: longer than the
 longest back-off."""
 LONGEST_WAY_TO_REST = 4 * 3600.0
+STEP_SECONDS = 10.0
+"""In which a gang makes one step."""
 
 
 class BrokenInvariantError(AssertionError):
@@ -69,9 +73,15 @@ class World:
             DeploymentController(self.server),
         ]
         self.purged: list[str] = []
-        self._started, self._controllers = 0, controllers
+        self.gangs = Gangs(self.history, self.now, lambda: self.replicas)
+        self._started = 0
+        self._versions = (controllers, {kind: upgraded(found) for kind, found in controllers.items()})
+        """This one's, and those of a later version of the operator."""
         self._elects = replicas > 1
-        self.replicas = [self._replica() for _ in range(replicas)]
+        self.later = [False] * replicas
+        """Of which version each replica is."""
+        self.replicas: list[Replica] = []
+        self.replicas += [self._replica(index) for index in range(replicas)]
         self._requests = 0
         """Of replicas that are dead by now."""
 
@@ -103,7 +113,9 @@ class World:
         if self.server.find(ref) is None:
             self.create("Dataset", name, {"source": {"objectStore": {"prefix": f"{name}/"}}}, namespace)
         digest = None if version is None else "sha256:" + version * 64
-        status = {"phase": "Processing" if version is None else "Ready", "version": digest}
+        splits = dict.fromkeys(("train", "validation")) | SPLITS[version] if version is not None else None
+        phase = "Processing" if version is None else "Ready"
+        status = {"phase": phase, "version": digest, "splits": splits}
         self.server.patch("user", ref, {"status": status}, subresource="status")
 
     def set_secret(self, name: str, data: Mapping[str, str]) -> None:
@@ -152,16 +164,37 @@ class World:
         for index, replica in enumerate(self.replicas):
             if not replica.alive:
                 self._requests += _counted(replica)
-                self.replicas[index] = self._replica()
+                self.replicas[index] = self._replica(index)
 
-    def _replica(self) -> Replica:
+    def exchange(self, index: int, *, later: bool) -> None:
+        """kill -9, and a process of this version of the operator, or of a later one."""
+        self.later[index] = later
+        self.kill(index)
+
+    def outage(self, seconds: float) -> None:
+        """The API server does not answer the operator; gangs go on."""
+        for away in (True, False):
+            self.server.away = away
+            for replica in self.replicas:
+                replica.wire.ring()
+            if away:
+                self.train(seconds)
+
+    def absence(self, seconds: float) -> None:
+        """There is no operator; gangs go on."""
+        for replica in self.replicas:
+            replica.die()
+        self.train(seconds)
+        self.revive()
+
+    def _replica(self, index: int) -> Replica:
         self._started += 1
         identity = f"operator-{self._started}"
 
         async def made() -> Replica:
             found = Replica(
                 self.server,
-                self._controllers,
+                self._versions[self.later[index]],
                 identity=identity,
                 now=self.operators_now,
                 purge=self.purged.append,
@@ -177,6 +210,13 @@ class World:
         """Let time pass, and see to it that nothing broke meanwhile."""
         self.loop.pass_time(seconds)
         self.check_always()
+
+    def train(self, seconds: float) -> None:
+        """Let time pass in which every gang makes progress."""
+        while seconds > 0:
+            self.within(self.gangs.step)
+            self.pass_time(min(seconds, STEP_SECONDS))
+            seconds -= STEP_SECONDS
 
     def within(self, work: Callable[[], None]) -> None:
         """Do something on the event loop."""

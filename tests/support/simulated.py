@@ -17,6 +17,7 @@ from modelyard_operator.plan import (
     Observed,
     Plan,
     Platform,
+    Reception,
     Ref,
     Storage,
     StoragePending,
@@ -49,6 +50,7 @@ class Simulation:
         self.children: dict[tuple[str, str], Manifest] = {}
         self.references: dict[Ref, Manifest | None] = {}
         self.report: Report | None = None
+        self.reception = Reception()
         self.storage: Storage | StoragePending = STORAGE
         self.uploaded = False
         """Whether what a plan waits for has been written."""
@@ -134,6 +136,7 @@ class Simulation:
             children=copy.deepcopy([c for c in self.children.values() if c["kind"] != "Secret"]),
             references={ref: found or self._secret(ref) for ref, found in self.references.items()},
             report=self.report,
+            reception=self.reception,
             storage=self.storage,
             uploaded=self.uploaded,
         )

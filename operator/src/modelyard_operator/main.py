@@ -219,6 +219,7 @@ class Operator:
             self._beginning.cancel()
             self._beginning = None
         if leading:
+            self.board.availability.begin()
             self._beginning = asyncio.create_task(self._begin(), name="begin")
         else:
             self.engine.halt()

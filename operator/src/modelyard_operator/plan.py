@@ -96,6 +96,16 @@ class Platform:
     """The cluster has KServe's InferenceService."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """When this operator could take reports. A workload that says nothing before ``since``, or in one of the
+    gaps, may be well."""
+
+    since: datetime = datetime(1, 1, 1, tzinfo=UTC)
+    gaps: Sequence[tuple[datetime, datetime]] = ()
+    """From and until when it could not; the end of one that goes on is in the future."""
+
+
 NO_STORAGE = StoragePending("ObjectStorePending", "waits for the keys and the bucket of this namespace")
 
 
@@ -115,6 +125,8 @@ class Observed:
     comes with its metadata only."""
     report: Report | None = None
     """Newest progress report of this object (same uid), if any."""
+    reception: Reception = Reception()
+    """When reports could have come."""
     storage: Storage | StoragePending = NO_STORAGE
     """The storage of the object's namespace."""
     uploaded: bool = False

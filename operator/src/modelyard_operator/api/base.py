@@ -27,6 +27,15 @@ class ApiModel(BaseModel):
         frozen=True,
     )
 
+    def chosen(self, include: set[str] | None = None) -> dict[str, Any]:
+        """The fields that are not at their default, as JSON: what digests and pods are made of. So a field
+        that a later version adds changes neither, for as long as nobody sets it.
+
+        Args:
+            include: names (snake_case) of the fields that count; None: all.
+        """
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=include)
+
 
 @dataclass(frozen=True)
 class Rule:

@@ -206,8 +206,12 @@ class TrainingJobStatus(StatusBase):
     """Digest of algorithm, hyperparameters and dataset versions: what checkpoints belong to."""
     dataset_names: dict[str, str] | None = None
     """The Dataset of each channel that datasetVersions are of."""
+    dataset_uids: dict[str, str] | None = None
+    """Its metadata.uid: a Dataset that is deleted and made again is another one."""
     dataset_versions: dict[str, str] | None = None
     """The version of each channel's Dataset that is trained on."""
+    dataset_splits: dict[str, dict[str, int]] | None = None
+    """Items for each split of that version."""
     start_time: str | None = None
     """When the first attempt began."""
     completion_time: str | None = None

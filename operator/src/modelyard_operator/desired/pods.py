@@ -100,7 +100,7 @@ def pod_spec(
     if shared_memory:
         found["volumes"].append({"name": "shm", "emptyDir": {"medium": "Memory"}})
         main["volumeMounts"].append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108
-    chosen = options.model_dump(by_alias=True, exclude_none=True)
+    chosen = options.chosen()
     if "imagePullSecrets" in chosen:
         chosen["imagePullSecrets"] = [{"name": name} for name in chosen["imagePullSecrets"]]
     return found | chosen

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from modelyard_algorithms.contract import environment, layout
 from modelyard_algorithms.contract.task import Channel, Reporting, Store, TrainingTask
 from modelyard_operator import naming
-from modelyard_operator.api.dataset import Dataset
+from modelyard_operator.api.dataset import DatasetSource
 from modelyard_operator.api.training_job import TrainingJobSpec
 from modelyard_operator.desired import pods, stores
 from modelyard_operator.desired.ownership import metadata
@@ -25,8 +25,10 @@ class TrainingInput:
 
     name: str
     uid: str
-    dataset: Dataset
+    source: DatasetSource
     version: str
+    splits: Mapping[str, int]
+    """Items for each split of that version."""
 
 
 def worker_pods(
@@ -58,7 +60,7 @@ def _task(
     channels = {}
     for channel, (found, split) in _inputs(datasets).items():
         files = layout.upload_prefix(found.name, found.uid)
-        source, store, secret = stores.source(owner, found.dataset.spec.source, files, channel)
+        source, store, secret = stores.source(owner, found.source, files, channel)
         where[source.store] = store
         if secret is not None:
             secrets[source.store] = secret
@@ -100,7 +102,7 @@ def _inputs(datasets: Mapping[str, TrainingInput]) -> dict[str, tuple[TrainingIn
     train = datasets["train"]
     if "validation" in datasets and datasets["validation"].name != train.name:
         return {channel: (found, None) for channel, found in datasets.items()}
-    if train.dataset.status.splits is not None and train.dataset.status.splits.get("validation"):
+    if train.splits.get("validation"):
         return {"train": (train, "train"), "validation": (train, "validation")}
     return {"train": (train, "train")}
 

@@ -11,7 +11,7 @@ from modelyard_operator.engine.cache import Cache, ref_of
 from modelyard_operator.engine.journal import Journal
 from modelyard_operator.engine.references import References
 from modelyard_operator.kube.queue import Key
-from modelyard_operator.plan import Observed, Platform, Ref, Storage, StoragePending
+from modelyard_operator.plan import Observed, Platform, Reception, Ref, Storage, StoragePending
 
 
 class Reports(Protocol):
@@ -19,6 +19,9 @@ class Reports(Protocol):
 
     def newest(self, key: Key, uid: str) -> Report | None:
         """The object's newest report, if it has one under this uid."""
+
+    def reception(self, now: datetime) -> Reception:
+        """When reports could be taken; ``now`` is what the wall clock says."""
 
 
 class Observer:
@@ -53,14 +56,15 @@ class Observer:
             manifest = store.get(ref_of(key))
             if manifest is None:
                 return None
-        uid = str(manifest["metadata"]["uid"])
+        uid, now = str(manifest["metadata"]["uid"]), self._now()
         return Observed(
             object=self._journal.overlaid(manifest),
-            now=self._now(),
+            now=now,
             platform=self._platform(),
             children=store.children(Ref.of(manifest)),
             references=references,
             report=self._reports.newest(key, uid),
+            reception=self._reports.reception(now),
             storage=self._storage(key.namespace),
             uploaded=self._uploaded(key, uid),
         )

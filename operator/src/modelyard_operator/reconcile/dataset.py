@@ -27,6 +27,8 @@ from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reconcile.dataset_reading import Failed, Found, Running
 from modelyard_operator.reconcile.standing import Standing
 
+READ = {"source", "format", "split", "revision"}
+"""Fields of the spec that decide the version."""
 CLOCK_SECONDS = 5.0
 """Between two looks at what nothing announces: a Secret that is missing, a pod that ends."""
 SECRET_SECONDS = 10.0
@@ -48,9 +50,7 @@ class State:
     @classmethod
     def of(cls, observed: Observed) -> State:
         spec = Dataset.model_validate({"spec": observed.object["spec"]}).spec
-        read = {"source", "format", "split", "revision"}
-        known = spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=read)
-        digest = fingerprint(known)[:16]
+        digest = fingerprint(spec.chosen(READ))[:16]
         secret = next((s for s in observed.references.values() if s is not None), None)
         version = secret["metadata"].get("resourceVersion") if secret else None
         status = dict(observed.object.get("status") or {})

@@ -19,7 +19,7 @@ MODEL_STORE = "model"
 
 def source_digest(spec: DeploymentSpec) -> str:
     """status.modelSource: a model that was found by this spec is served on when its TrainingJob is gone."""
-    return fingerprint(spec.model.model_dump(mode="json", by_alias=True, exclude_none=True))[:16]
+    return fingerprint(spec.model.chosen())[:16]
 
 
 def references(manifest: Manifest) -> list[Ref]:

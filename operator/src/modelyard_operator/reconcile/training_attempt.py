@@ -8,7 +8,7 @@ from modelyard_operator.desired import rendezvous, training_pods
 from modelyard_operator.plan import Event, Manifest, Plan, Storage, parse_time, timestamp
 from modelyard_operator.policies import deadlines, failure, pod_state, progress, retry
 from modelyard_operator.reconcile import training_end
-from modelyard_operator.reconcile.training_inputs import Inputs, spec_digest
+from modelyard_operator.reconcile.training_inputs import Inputs, replaced, spec_digest
 from modelyard_operator.reconcile.training_state import State
 
 ECHO_SECONDS = 3.0
@@ -33,11 +33,9 @@ def begin(state: State, inputs: Inputs) -> Plan:
         "attemptWorkers": state.spec.workers,
         "attemptStartTime": timestamp(state.now),
         "fingerprint": inputs.fingerprint,
-        "datasetNames": inputs.names,
-        "datasetVersions": inputs.versions,
         "startTime": state.status.get("startTime", timestamp(state.now)),
         "failures": state.status.get("failures", 0),
-    }
+    } | inputs.record
     status = state.next_status(
         phase="Starting",
         reason="Starting",
@@ -84,6 +82,9 @@ def watch(state: State, inputs: Inputs) -> Plan:
     missing = sorted(set(range(state.attempt_workers)) - set(pods))
     if missing and state.status["phase"] == "Running":
         return training_end.failed(state, training_end.pod_deleted(state, missing))
+    if missing and inputs.problem is None and replaced(state, inputs):
+        said = "its Dataset was deleted and made again before all pods had started: restarting with the new"
+        return training_end.restart(state, "DatasetReplaced", said)
     if _stalled_for(state, pods) <= 0:
         return training_end.failed(state, training_end.stalled(state))
     return _going_on(state, inputs, pods, missing)
@@ -254,7 +255,8 @@ def _deadline_left(state: State) -> float | None:
 
 
 def _stalled_for(state: State, pods: dict[int, Manifest]) -> float:
-    """Seconds until the attempt counts as stalled; it cannot stall before it runs."""
+    """Seconds until the attempt counts as stalled; it cannot stall before it runs, and the time in which its
+    reports could not be taken does not count."""
     if state.status["phase"] != "Running":
         return float(state.spec.stall_timeout_seconds)
     moments = [state.status.get("progress", {}).get("time"), state.status.get("attemptStartTime")]
@@ -262,5 +264,6 @@ def _stalled_for(state: State, pods: dict[int, Manifest]) -> float:
     report = state.observed.report
     if report is not None and report.attempt == state.attempt:
         moments.append(_progress(state)["progress"].get("time"))
-    last = max(parse_time(moment) for moment in moments if moment)
-    return deadlines.remaining(last, state.spec.stall_timeout_seconds, state.now)
+    reception = state.observed.reception
+    last = max(reception.since, *(parse_time(moment) for moment in moments if moment))
+    return deadlines.remaining(last, state.spec.stall_timeout_seconds, state.now, reception.gaps)

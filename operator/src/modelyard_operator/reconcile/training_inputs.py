@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from modelyard_algorithms import catalog
 from modelyard_algorithms.contract.hyperparameters import Hyperparameters
@@ -13,6 +13,18 @@ from modelyard_operator.api.dataset import Dataset
 from modelyard_operator.desired.training_pods import TrainingInput
 from modelyard_operator.plan import Manifest, Ref, StoragePending, fingerprint
 from modelyard_operator.reconcile.training_state import Problem, State
+
+MADE_FROM = {
+    "algorithm",
+    "hyperparameters",
+    "datasets",
+    "workers",
+    "resources",
+    "pod",
+    "image",
+    "checkpoints",
+}
+"""Fields of the spec that the pods are made from."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +45,15 @@ class Inputs:
         return {channel: found.version for channel, found in self.datasets.items()}
 
     @property
-    def names(self) -> dict[str, str]:
-        return {channel: found.name for channel, found in self.datasets.items()}
+    def record(self) -> Manifest:
+        """What the status keeps of the Datasets of an attempt, each field by channel."""
+        datasets = self.datasets.items()
+        return {
+            "datasetNames": {channel: found.name for channel, found in datasets},
+            "datasetUids": {channel: found.uid for channel, found in datasets},
+            "datasetVersions": self.versions,
+            "datasetSplits": {channel: dict(found.splits) for channel, found in datasets},
+        }
 
 
 def check(state: State) -> Inputs:
@@ -52,29 +71,15 @@ def check(state: State) -> Inputs:
     if problem is not None:
         return Inputs(problem=problem)
     chosen = parsed.model_dump(by_alias=True, exclude_unset=True)
-    versions = {channel: found.version for channel, found in datasets.items()}
-    return Inputs(
-        hyperparameters=_values(parsed),
-        datasets=datasets,
-        fingerprint=fingerprint(state.spec.algorithm, chosen, versions)[:16],
-        spec_digest=spec_digest(state),
-    )
+    found = Inputs(hyperparameters=_values(parsed), datasets=datasets, spec_digest=spec_digest(state))
+    digest = fingerprint(state.spec.algorithm, chosen, found.versions)[:16]
+    return replace(found, fingerprint=digest)
 
 
 def spec_digest(state: State) -> str:
     """Digest of what the pods are made from; policies such as backoffLimit are not part of it, and
     neither is what the operator adds by itself: its own upgrade must not restart a training."""
-    fields = {
-        "algorithm",
-        "hyperparameters",
-        "datasets",
-        "workers",
-        "resources",
-        "pod",
-        "image",
-        "checkpoints",
-    }
-    return fingerprint(state.spec.model_dump(mode="json", by_alias=True, include=fields))[:16]
+    return fingerprint(state.spec.chosen(MADE_FROM))[:16]
 
 
 def _invalid(reason: str, error: ValueError) -> Inputs:
@@ -85,37 +90,67 @@ def _values(parsed: Hyperparameters) -> dict[str, int | float | str | bool]:
     return dict(parsed.model_dump(by_alias=True))
 
 
+def replaced(state: State, inputs: Inputs) -> bool:
+    """Whether the attempt under way began with Datasets that were deleted and made again since."""
+    return bool(inputs.record["datasetUids"] != state.status.get("datasetUids"))
+
+
 def _datasets(state: State) -> tuple[dict[str, TrainingInput], Problem | None]:
-    """Ready Datasets by channel. A job that has begun keeps the versions that it began with, as
-    long as it names the same Datasets: with another version its checkpoints would be of no use."""
-    versions, names = state.status.get("datasetVersions", {}), state.status.get("datasetNames", {})
+    """Datasets by channel. A job that has begun keeps the versions that it began with, as long as it names
+    the same Datasets: with another version its checkpoints would be of no use."""
     found: dict[str, TrainingInput] = {}
     for entry in state.spec.datasets:
         ref = Ref(API_VERSION, DATASET, state.observed.namespace, entry.dataset)
         manifest = state.observed.references.get(ref)
-        problem = _dataset_problem(entry.dataset, manifest)
-        version = versions.get(entry.channel) if names.get(entry.channel) == entry.dataset else None
-        if problem is not None and (version is None or manifest is None):
+        problem = _absence(entry.dataset, manifest)
+        if problem is not None or manifest is None:
             return {}, problem
-        assert manifest is not None
         dataset = Dataset.model_validate({"spec": manifest["spec"], "status": manifest.get("status") or {}})
+        known = _begun_with(state, entry.channel, manifest)
+        if known is None:
+            problem = _not_ready(entry.dataset, manifest)
+            if problem is not None:
+                return {}, problem
+            known = str(dataset.status.version), dataset.status.splits or {}
         found[entry.channel] = TrainingInput(
             name=entry.dataset,
             uid=str(manifest["metadata"]["uid"]),
-            dataset=dataset,
-            version=version or str(dataset.status.version),
+            source=dataset.spec.source,
+            version=known[0],
+            splits=known[1],
         )
     return found, None
 
 
-def _dataset_problem(name: str, manifest: Manifest | None) -> Problem | None:
+def _begun_with(state: State, channel: str, manifest: Manifest) -> tuple[str, Mapping[str, int]] | None:
+    """Version and splits that the job has begun with, if they are of this very Dataset: what is made again
+    under its name is another one, and may hold other images."""
+    status = state.status
+    if status.get("datasetUids", {}).get(channel) != manifest["metadata"]["uid"]:
+        return None
+    return str(status["datasetVersions"][channel]), status["datasetSplits"][channel]
+
+
+def _absence(name: str, manifest: Manifest | None) -> Problem | None:
     if manifest is None:
         text = f"waits for Dataset {name!r}: it does not exist here; create it, or correct spec.datasets"
         return Problem("DatasetNotFound", text, missing=name)
-    status = manifest.get("status") or {}
-    if status.get("version") and status.get("phase") == "Ready":
+    if "deletionTimestamp" in manifest["metadata"]:
+        text = f"waits for Dataset {name!r}: it is being deleted; create it again, or correct spec.datasets"
+        return Problem("DatasetNotFound", text, missing=name)
+    return None
+
+
+def _not_ready(name: str, manifest: Manifest) -> Problem | None:
+    """What a Dataset lacks whose newest version is needed."""
+    meta, status = manifest["metadata"], manifest.get("status") or {}
+    phase, generation = status.get("phase") or "Pending", meta.get("generation")
+    if status.get("observedGeneration", generation) != generation:
+        # The status is of an older spec, which may mean another version.
+        return Problem("DatasetNotReady", f"waits for Dataset {name!r} (it was edited)")
+    if status.get("version") and phase == "Ready":
         return None
-    if status.get("phase") == "Failed":
+    if phase == "Failed":
         text = f"Dataset {name!r} has failed: {status.get('message', '')}"
         return Problem("DatasetFailed", text, stalled=True)
-    return Problem("DatasetNotReady", f"waits for Dataset {name!r} ({status.get('phase') or 'Pending'})")
+    return Problem("DatasetNotReady", f"waits for Dataset {name!r} ({phase})")

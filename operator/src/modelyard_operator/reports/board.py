@@ -6,10 +6,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from modelyard_algorithms.contract.report import Report
 from modelyard_operator.kube.queue import Key
-from modelyard_operator.plan import parse_time
+from modelyard_operator.plan import Reception, parse_time
+from modelyard_operator.reports.availability import Availability
 
 REMEMBERED = 10_000
 WRITES_PER_SECOND = 25.0
@@ -36,11 +38,16 @@ class Board:
         """``look`` is called with an object and in how many seconds it is to be looked at."""
         self._look, self._interval, self._clock = look, interval, clock
         self._posts: OrderedDict[Key, _Post] = OrderedDict()
+        self.availability = Availability(clock)
 
     def newest(self, key: Key, uid: str) -> Report | None:
         """The newest report of an object, if it was made for this very one."""
         post = self._posts.get(key)
         return post.report if post is not None and post.report.uid == uid else None
+
+    def reception(self, now: datetime) -> Reception:
+        """When reports could be taken; ``now`` is what the wall clock says."""
+        return self.availability.reception(now)
 
     def post(self, key: Key, report: Report) -> None:
         """Take a report in. The first one and each new stage show at once; others after a while."""

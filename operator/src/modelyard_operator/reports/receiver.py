@@ -91,6 +91,7 @@ class Receiver:
         except BusyError as error:
             raise Refusal(429, str(error), retry=True) from error
         except ApiError as error:
+            self._board.availability.refused()
             raise Refusal(503, "the token cannot be checked now: try again", retry=True) from error
         if pod is None:
             raise Refusal(

@@ -23,7 +23,7 @@ from modelyard_operator.kube import resources
 from modelyard_operator.kube.events import Recorder
 from modelyard_operator.kube.queue import Backoff, Key, WorkQueue
 from modelyard_operator.kube.store import Store
-from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref
+from modelyard_operator.plan import Event, Manifest, Observed, Plan, Reception, Ref
 from modelyard_operator.reconcile.controller import Controller
 from tests.support.fake_api import FakeApi
 from tests.support.simulated import PLATFORM, STORAGE
@@ -101,6 +101,9 @@ class Bench:
 
     def newest(self, key: Key, uid: str) -> Report | None:
         return None
+
+    def reception(self, now: datetime) -> Reception:
+        return Reception()
 
     async def purge(self, prefix: str) -> int:
         if self.purge_error is not None:

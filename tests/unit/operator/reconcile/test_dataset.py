@@ -1,5 +1,6 @@
 """A Dataset's life, as sentences."""
 
+import copy
 import json
 from typing import Any
 
@@ -7,10 +8,12 @@ import pytest
 
 from modelyard_algorithms.contract.report import Outcome, Report
 from modelyard_operator import naming
+from modelyard_operator.api.dataset import Dataset
 from modelyard_operator.plan import NO_STORAGE, Ref, Storage, StoragePending, timestamp
 from modelyard_operator.reconcile.dataset import CONTROLLER, plan, references
 from modelyard_operator.reconcile.dataset_reading import JOB_NAME_LABEL
 from tests.support.simulated import STORAGE, Simulation
+from tests.support.upgrade import later, later_version
 
 VERSION = "sha256:" + "ab" * 32
 SECRET = Ref("v1", "Secret", "team", "keys")
@@ -455,6 +458,43 @@ class TestUpload:
         sim.storage = Storage("everyone", root="team/")
         assert sim.settle().await_upload == "team/uploads/digits-11111111/seal.json"
         assert sim.status["upload"]["prefix"] == "team/uploads/digits-11111111/data/"
+
+
+@pytest.mark.parametrize("spec", [{}, {"source": FOREIGN, "split": {"seed": 3}, "image": "mine:1"}])
+@pytest.mark.parametrize("filled_in", [False, True])
+def test_a_version_with_more_optional_fields_reads_nothing_again(
+    spec: dict[str, Any], filled_in: bool
+) -> None:
+    """Nor where the API server fills the new defaults into what it has stored."""
+    sim = dataset(**spec)
+    if "source" in spec:
+        sim.references[SECRET] = secret("1")
+    sim = ready(sim)
+    before = (copy.deepcopy(sim.status), copy.deepcopy(sim.children))
+    if filled_in:
+        found = later(Dataset).model_validate({"spec": sim.object["spec"]}).spec
+        sim.object["spec"] = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+        assert sim.object["spec"]["split"]["addedNumber"] == 7
+    with later_version():
+        plan_ = sim.settle()
+    assert (sim.status, sim.children) == before
+    assert not plan_.create
+
+
+def test_a_version_with_more_optional_fields_goes_on_with_a_reading() -> None:
+    sim = reading(dataset())
+    before = copy.deepcopy(sim.status)
+    with later_version():
+        sim.settle()
+    assert (sim.status, len(sim.children_of("Job"))) == (before, 1)
+
+
+def test_a_new_field_that_is_set_is_read_by() -> None:
+    sim = ready()
+    sim.edit(split={"addedNumber": 8})
+    with later_version():
+        sim.settle()
+    assert sim.status["phase"] == "Processing"
 
 
 def test_conditions_carry_the_generation_and_move_their_time_only_with_their_status() -> None:

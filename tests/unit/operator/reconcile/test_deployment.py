@@ -9,9 +9,11 @@ import pytest
 from modelyard_algorithms.contract.report import ModelReport, Outcome, Report
 from modelyard_algorithms.contract.task import ServingTask
 from modelyard_operator import naming
+from modelyard_operator.api.deployment import Deployment
 from modelyard_operator.plan import GENERATED_TOKEN, NO_STORAGE, Ref
 from modelyard_operator.reconcile.deployment import CONTROLLER, HANDOVER_SECONDS, plan, references
 from tests.support.simulated import PLATFORM, Simulation
+from tests.support.upgrade import later, later_version
 
 JOB = Ref("modelyard.dev/v1alpha1", "TrainingJob", "team", "train")
 TOKEN = Ref("v1", "Secret", "team", "ours")
@@ -597,6 +599,42 @@ class TestKServe:
         sim = serving("KServe")
         sim.settle()
         assert ("Deployment", "d-predictor") in sim.children
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("filled_in", [False, True])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {
+            "model": FOLDER,
+            "pod": {"tolerations": [{"key": "gpu"}], "nodeSelector": {"disk": "ssd"}},
+            "resources": {"limits": {"memory": "4Gi"}},
+        },
+    ],
+)
+def test_a_version_with_more_optional_fields_rolls_nothing(
+    backend: str, filled_in: bool, spec: dict[str, Any]
+) -> None:
+    """Nor where the API server fills the new defaults into what it has stored."""
+    sim = serving(backend, **spec)
+    before = (copy.deepcopy(sim.status), copy.deepcopy(sim.children))
+    if filled_in:
+        found = later(Deployment).model_validate({"spec": sim.object["spec"]}).spec
+        sim.object["spec"] = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+        assert sim.object["spec"]["model"]["addedNumber"] == 7
+    with later_version():
+        sim.settle()
+    assert (sim.status, sim.children) == before
+
+
+def test_a_model_is_served_on_by_a_later_version_when_its_training_job_is_gone() -> None:
+    sim = serving()
+    sim.references[JOB] = None
+    with later_version():
+        sim.settle()
+    assert sim.status["phase"] == "Ready"
 
 
 def test_deletion_is_left_to_the_garbage_collector() -> None:

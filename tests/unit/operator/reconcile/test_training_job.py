@@ -3,15 +3,18 @@
 import copy
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from modelyard_algorithms.contract.report import Outcome, Report
 from modelyard_operator import naming
-from modelyard_operator.plan import NO_STORAGE, Ref
+from modelyard_operator.api.training_job import TrainingJob
+from modelyard_operator.plan import NO_STORAGE, Reception, Ref
 from modelyard_operator.reconcile.training_job import CONTROLLER, plan, references
 from tests.support.simulated import PLATFORM, STORAGE, Simulation
+from tests.support.upgrade import later, later_version
 
 VERSION = "sha256:" + "ab" * 32
 DATASET = Ref("modelyard.dev/v1alpha1", "Dataset", "team", "digits")
@@ -249,6 +252,116 @@ def test_it_waits_for_a_dataset_and_goes_on() -> None:
     assert sim.status["phase"] == "Starting"
 
 
+def task_channels(sim: Simulation) -> dict[str, tuple[str, str | None]]:
+    """Channel -> version and split, of the newest pod."""
+    pod = sim.children_of("Pod")[-1]
+    channels = json.loads(pod["spec"]["containers"][0]["env"][0]["value"])["channels"]
+    return {name: (found["version"], found.get("split")) for name, found in channels.items()}
+
+
+def made_again(**status: Any) -> dict[str, Any]:
+    """Another Dataset of the same name."""
+    found = dataset(**status)
+    found["metadata"]["uid"] = "33333333-2222-3333-4444-555555555555"
+    return found
+
+
+BOTH_SPLITS = {"train": (VERSION, "train"), "validation": (VERSION, "validation")}
+OTHER_VERSION = "sha256:" + "ef" * 32
+
+
+def test_a_job_that_is_resumed_waits_for_a_dataset_that_was_made_again() -> None:
+    """It began at once with the train split alone."""
+    sim = running()
+    sim.edit(suspend=True)
+    sim.settle()
+    sim.references[DATASET] = made_again() | {"status": {}}
+    sim.edit(suspend=False)
+    sim.settle()
+    assert (sim.status["phase"], sim.condition("Ready")["reason"]) == ("Pending", "DatasetNotReady")
+    assert names(sim) == []
+    before = sim.status["fingerprint"]
+    sim.references[DATASET] = made_again()
+    sim.settle()
+    assert task_channels(sim) == BOTH_SPLITS
+    assert sim.status["fingerprint"] == before, "the same images: the checkpoints are of use"
+
+
+def test_a_dataset_that_was_made_again_with_other_images_is_what_is_trained_on() -> None:
+    sim = running()
+    sim.edit(suspend=True)
+    sim.settle()
+    before = sim.status["fingerprint"]
+    sim.references[DATASET] = made_again(version=OTHER_VERSION, splits={"train": 100})
+    sim.edit(suspend=False)
+    sim.settle()
+    assert task_channels(sim) == {"train": (OTHER_VERSION, "train")}
+    assert sim.status["datasetVersions"] == {"train": OTHER_VERSION}
+    assert sim.status["fingerprint"] != before
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"version": OTHER_VERSION, "splits": {"train": 100}},
+        {"phase": "Processing", "version": OTHER_VERSION, "splits": {"train": 100}},
+        {"phase": "Failed", "version": None, "splits": None},
+    ],
+)
+def test_splits_are_those_of_the_version_that_is_trained_on(status: dict[str, Any]) -> None:
+    """Whatever its Dataset has come to since, by an edit."""
+    sim = running()
+    sim.references[DATASET] = dataset(**status)
+    sim.edit(workers=1)
+    sim.settle()
+    assert names(sim) == ["j-2-0"]
+    assert task_channels(sim) == BOTH_SPLITS
+
+
+def test_pods_of_an_attempt_are_made_again_as_they_were() -> None:
+    sim = job()
+    sim.settle()
+    sim.references[DATASET] = dataset(version=OTHER_VERSION, splits={"train": 100})
+    del sim.children["Pod", "j-1-1"]
+    sim.settle()
+    assert names(sim) == ["j-1-0", "j-1-1"]
+    assert task_channels(sim) == BOTH_SPLITS
+
+
+def test_a_gang_of_two_datasets_of_one_name_never_comes_to_be() -> None:
+    """A pod that is missing cannot be made as the others were: the attempt ends, and counts as no failure."""
+    sim = job()
+    sim.settle()
+    sim.references[DATASET] = made_again(phase="Processing", version=None)
+    del sim.children["Pod", "j-1-1"]
+    sim.settle()
+    assert names(sim) == ["j-1-0"]
+    assert "attempt 1 lacks pods: waits for Dataset 'digits' (Processing)" in sim.status["message"]
+    sim.references[DATASET] = made_again(version=OTHER_VERSION)
+    sim.settle()
+    assert names(sim) == ["j-2-0", "j-2-1"]
+    assert sim.status["failures"] == 0
+
+
+def test_a_dataset_that_is_being_deleted_is_waited_for() -> None:
+    sim = job()
+    going = dataset()
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    sim.references[DATASET] = going
+    sim.settle()
+    assert (sim.status["phase"], sim.condition("Ready")["reason"]) == ("Pending", "DatasetNotFound")
+    assert "is being deleted" in sim.status["message"]
+
+
+def test_a_dataset_that_was_edited_a_moment_ago_is_not_ready_yet() -> None:
+    sim = job()
+    edited = dataset(observedGeneration=1)
+    edited["metadata"]["generation"] = 2
+    sim.references[DATASET] = edited
+    sim.settle()
+    assert (sim.status["phase"], sim.condition("Ready")["reason"]) == ("Pending", "DatasetNotReady")
+
+
 def test_it_waits_for_the_storage_of_its_namespace() -> None:
     sim = job()
     sim.storage = NO_STORAGE
@@ -401,6 +514,39 @@ def test_a_newer_runtime_image_restarts_nothing() -> None:
     assert sim.status["attempt"] == 1
 
 
+EVERYTHING = {
+    "resources": {"requests": {"cpu": 1}, "limits": {"memory": "1Gi"}},
+    "pod": {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"key": "gpu", "operator": "Exists"}]},
+    "checkpoints": {"intervalSeconds": 5},
+    "hyperparameters": {"epochs": 3},
+    "image": "mine:1",
+}
+
+
+@pytest.mark.parametrize("spec", [{}, EVERYTHING])
+@pytest.mark.parametrize("filled_in", [False, True])
+def test_a_version_with_more_optional_fields_restarts_nothing(spec: dict[str, Any], filled_in: bool) -> None:
+    """Nor where the API server fills the new defaults into what it has stored."""
+    sim = running(**spec)
+    before = (copy.deepcopy(sim.status), copy.deepcopy(sim.children))
+    if filled_in:
+        found = later(TrainingJob).model_validate({"spec": sim.object["spec"]}).spec
+        sim.object["spec"] = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+        assert sim.object["spec"]["addedNumber"] == 7
+    with later_version():
+        plan_ = sim.settle()
+    assert (sim.status, sim.children) == before
+    assert not plan_.delete
+
+
+def test_a_new_field_that_is_set_restarts_the_gang() -> None:
+    sim = running()
+    sim.edit(pod={"addedNumber": 8})
+    with later_version():
+        sim.settle()
+    assert sim.status["attempt"] == 2
+
+
 def test_the_deadline_ends_the_job() -> None:
     sim = running(activeDeadlineSeconds=60)
     sim.tick(59)
@@ -420,6 +566,41 @@ def test_a_stall_is_a_failure_and_a_heartbeat_is_no_progress() -> None:
     sim.reconcile()
     assert sim.status["failure"]["reason"] == "Stalled"
     assert sim.status["failures"] == 1
+
+
+def test_the_stall_clock_of_a_new_leader_begins_with_it() -> None:
+    """After an hour without an operator nobody knows how far the workers have come."""
+    sim = running(stallTimeoutSeconds=30)
+    sim.tick(3600)
+    sim.reception = Reception(since=sim.now)
+    assert sim.reconcile().requeue_after == pytest.approx(30)
+    assert sim.status["phase"] == "Running"
+    sim.tick(31)
+    sim.reconcile()
+    assert sim.status["failure"]["reason"] == "Stalled"
+
+
+def test_the_stall_clock_stands_still_while_no_report_can_be_taken() -> None:
+    sim = running(stallTimeoutSeconds=30)
+    sim.tick(20)
+    gap = (sim.now, sim.now + timedelta(seconds=600))
+    sim.tick(300)
+    sim.reception = Reception(gaps=[gap])
+    assert sim.reconcile().requeue_after == pytest.approx(310)
+    sim.tick(300)
+    assert sim.reconcile().requeue_after == pytest.approx(10)
+    assert sim.status["phase"] == "Running"
+    sim.tick(11)
+    sim.reconcile()
+    assert sim.status["failure"]["reason"] == "Stalled"
+
+
+def test_a_gap_before_the_attempt_began_does_not_count() -> None:
+    sim = running(stallTimeoutSeconds=30)
+    sim.reception = Reception(gaps=[(sim.now - timedelta(seconds=600), sim.now)])
+    sim.tick(31)
+    sim.reconcile()
+    assert sim.status["failure"]["reason"] == "Stalled"
 
 
 def test_progress_and_metrics_stand_in_the_status() -> None:

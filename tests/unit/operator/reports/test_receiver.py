@@ -17,6 +17,7 @@ from modelyard_operator.kube.errors import UnavailableError
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.kube.store import Store
 from modelyard_operator.plan import Manifest
+from modelyard_operator.reports.availability import LATE_SECONDS
 from modelyard_operator.reports.board import Board
 from modelyard_operator.reports.receiver import Receiver
 from tests.support.fake_api import FakeApi
@@ -339,6 +340,22 @@ async def test_an_api_server_that_does_not_answer_is_no_refusal(desk: Desk) -> N
     assert (await desk.post())[0] == 503
     desk.api.error = None
     assert (await desk.post())[0] == 202
+
+
+async def test_silence_does_not_count_while_no_token_can_be_checked(desk: Desk) -> None:
+    assert not desk.board.reception(desk.clock).gaps
+    desk.api.error = UnavailableError("no answer")
+    await desk.post()
+    ((since, until),) = desk.board.reception(desk.clock).gaps
+    assert (since, until) == (desk.clock, desk.clock + timedelta(seconds=LATE_SECONDS))
+
+
+async def test_nobody_stops_the_stall_clock_of_others_by_reports_that_are_not_taken(desk: Desk) -> None:
+    desk.api.answer = {"authenticated": False}
+    for number in range(300):
+        await desk.post(bearer=token(signature=str(number)))
+    await desk.post(b"no report")
+    assert not desk.board.reception(desk.clock).gaps
 
 
 async def test_a_flood_of_new_tokens_is_slowed_down(desk: Desk) -> None:
