@@ -153,6 +153,7 @@ class Training:
             self._figures = self._evaluate("train", self._inputs.train) | self._validate()
         figures = _rounded(self._figures)
         weights, digest = artifacts.weights(self._state.model.state_dict())
+        published = None
         if self._history:
             self._context.reporter.update(
                 stage="Publishing",
@@ -163,7 +164,7 @@ class Training:
                 metrics={"loss": figures["train/loss"], **figures},
             )
             folder = self._context.stores.folder(self._context.task.model)
-            artifacts.publish(folder, weights, self._card(weights, digest))
+            published = artifacts.publish(folder, weights, self._card(weights, digest))
             self._checkpoints.drain()
             self._history.close()
         return TrainingResult(
@@ -172,6 +173,7 @@ class Training:
             metrics=figures,
             epoch=self._progress.epoch,
             step=self._progress.step,
+            document=published,
         )
 
     def _epoch(self, epoch: int) -> dict[str, float]:
