@@ -21,8 +21,6 @@ TRAIN = "train"
 VALIDATION = "validation"
 CLUTTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 """What operating systems leave behind, in lower case."""
-NAMED_LABELS = 3
-"""Folders that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Layout:
     folders: list[str] = field(default_factory=list)
     """Sentences that each name a folder."""
     unlabelled: int = 0
-    """Images that lie beside no folder of images: where there are some, the prefix is one folder too deep."""
+    """Images, where not one lies in a folder: the prefix may be one folder too deep."""
 
 
 def read_layout(files: Iterable[tuple[str, int]], validation_fraction: float, seed: int) -> Layout:
@@ -106,22 +104,7 @@ def label_problems(entries: list[Entry], good: list[Entry]) -> list[str]:
                 f"label {label!r} has only {sound[label]} image{'s' * (sound[label] != 1)} without the bad "
                 "ones; every label needs at least 2"
             )
-    if len(total) == 1:
-        problems.append(f"there is only one label, {next(iter(total))!r}; classification needs at least 2")
     return problems
-
-
-def labels_below(entries: list[Entry]) -> tuple[str, str] | None:
-    """The one folder in which all lies and some names of folders inside, where these look like the labels:
-    then the prefix is one folder too shallow."""
-    tops = {entry.path.split("/", 1)[0] for entry in entries}
-    if len(tops) != 1 or any(entry.path.count("/") < 2 for entry in entries):
-        return None
-    below = labels.in_order(entry.path.split("/", 2)[1] for entry in entries)
-    if len(below) < 2:
-        return None
-    more = ", …" if len(below) > NAMED_LABELS else ""
-    return tops.pop(), ", ".join(map(repr, below[:NAMED_LABELS])) + more
 
 
 def is_clutter(path: str) -> bool:

@@ -20,7 +20,6 @@ from modelyard_algorithms.contract.limits import MAX_PIXELS
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.contract.model_card import Preprocessing
 from modelyard_algorithms.failure import WorkloadError
-from modelyard_algorithms.runtime import prefetch
 from modelyard_algorithms.runtime.prefetch import Piece
 
 LARGEST_SIDE = 256
@@ -98,33 +97,6 @@ class Images:
             raise WorkloadError(
                 report.INVALID_DATA, f"{piece.key!r} {error}; validate the Dataset again"
             ) from None
-
-
-def load(
-    scratch: Path,
-    channel: str,
-    labels: list[str],
-    shape: tuple[int, int, int],
-    *,
-    budget: int,
-    max_pixels: int = MAX_PIXELS,
-    decoded: Callable[[int, int], None] = lambda _count, _total: None,
-) -> Images:
-    """A channel that ``runtime.prefetch`` has fetched; for the arguments see Images.
-
-    Raises:
-        WorkloadError: it could not be fetched, or holds a label that is not among ``labels``.
-    """
-    index, path = prefetch.wait(scratch, channel)
-    return Images(
-        index.pieces,
-        path,
-        labels,
-        shape,
-        budget=budget,
-        max_pixels=max_pixels,
-        decoded=lambda count: decoded(count, len(index.pieces)),
-    )
 
 
 def to_tensor(image: Image.Image, shape: tuple[int, int, int]) -> Tensor:

@@ -8,6 +8,7 @@ import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -27,7 +28,7 @@ from modelyard_algorithms.runtime.checkpoints import Checkpoints, Progress, Stat
 from modelyard_algorithms.runtime.context import Context, TerminatedError
 from modelyard_algorithms.runtime.history import History
 from modelyard_algorithms.runtime.metrics import ClassificationMetrics, prefixed
-from modelyard_algorithms.runtime.reporting import Pace
+from modelyard_algorithms.runtime.reporting import Pace, Reporter
 from modelyard_algorithms.runtime.sampling import Batch, Sampler
 from modelyard_algorithms.runtime.schedules import refuse_divergence, warmup_cosine
 
@@ -74,17 +75,34 @@ def train(context: Context) -> TrainingResult:
 
 
 def load_inputs(context: Context, config: Config) -> Inputs:
-    """The channels' images, decoded if they fit into memory."""
+    """The channels' images, decoded if they fit into memory; says how far that is."""
     task = context.task
-    index, _ = prefetch.wait(context.scratch, "train")
-    shape = data.shape_of(index.summary, config.image_size)
-    budget = data.memory_budget(task.processes_per_worker, len(task.channels))
-    labels = index.summary.labels
-    train_images = data.load(context.scratch, "train", labels, shape, budget)
-    validation = None
-    if "validation" in task.channels:
-        validation = data.load(context.scratch, "validation", labels, shape, budget)
-    return Inputs(labels, train_images, validation, data.preprocessing_of(train_images))
+    fetched = {channel: prefetch.wait(context.scratch, channel) for channel in task.channels}
+    summary = fetched["train"][0].summary
+    shape = data.shape_of(summary, config.image_size)
+    total = sum(len(index.pieces) for index, _ in fetched.values())
+    images: dict[str, Images] = {}
+    for channel, (index, path) in fetched.items():
+        images[channel] = Images(
+            index.pieces,
+            path,
+            summary.labels,
+            shape,
+            budget=data.memory_budget(task.processes_per_worker, len(task.channels)),
+            max_pixels=task.max_pixels,
+            decoded=partial(_decoded, context.reporter, sum(map(len, images.values())), total),
+        )
+    train_images = images["train"]
+    preprocessing = data.preprocessing_of(train_images)
+    return Inputs(summary.labels, train_images, images.get("validation"), preprocessing)
+
+
+def _decoded(reporter: Reporter, before: int, total: int, count: int) -> None:
+    """Report that ``count`` images of a channel are decoded, after ``before`` of other channels."""
+    share = (before + count) / total
+    reporter.update(
+        stage="Preparing", percent=prefetch.FETCHED_PERCENT + (100 - prefetch.FETCHED_PERCENT) * share
+    )
 
 
 class Training:
@@ -115,6 +133,7 @@ class Training:
             group.world,
             written=lambda written: context.reporter.update(checkpoint=written),
             before=self._note,
+            warn=context.reporter.warn,
         )
         self._progress = resume(self._checkpoints, self._state, group)
         if self._progress.step:

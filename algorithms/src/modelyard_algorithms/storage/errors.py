@@ -54,6 +54,11 @@ PASSING = frozenset(
 )
 
 
+REFUSALS = frozenset({401, 403})
+"""HTTP statuses of a refusal that is not in S3's words, such as a proxy's."""
+CHECK_KEYS = "check the access key and secret key in the credentials Secret"
+
+
 class ObjectMissingError(Exception):
     """There is no object with that key."""
 
@@ -95,10 +100,9 @@ def check_names(endpoint: str, bucket: str, key: str) -> None:
 def passes(error: Exception) -> bool:
     """Whether the same request may succeed later: nobody answered, or the store is in trouble."""
     if isinstance(error, S3Error):
-        status = getattr(error.response, "status", 0)
-        return error.code in PASSING | FULL or (status >= 500 and error.code not in DENIED)
+        return error.code in PASSING | FULL or (_status(error) >= 500 and error.code not in DENIED)
     if isinstance(error, InvalidResponseError | ServerError):
-        return True
+        return _status(error) not in REFUSALS
     return isinstance(error, HTTPError | OSError)
 
 
@@ -146,6 +150,8 @@ def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Except
         refusal = _refusal(str(error.code), where, bucket)
         if refusal:
             return refusal
+    if _status(error) in REFUSALS:
+        return _denied(where, bucket, f"{brief(error)}, HTTP {_status(error)}")
     return WorkloadError(
         report.STORE_UNREACHABLE,
         f"{where} does not answer for bucket {bucket!r} ({brief(error)}); check that it runs and that "
@@ -156,23 +162,24 @@ def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Except
 def _refusal(code: str, where: str, bucket: str) -> WorkloadError | None:
     """The error of a code that somebody must act upon."""
     refused = f"{where} refused access to bucket {bucket!r}"
-    check = "check the access key and secret key in the credentials Secret"
+    check = CHECK_KEYS
     if code in NO_BUCKET:
         return _no_bucket(where, bucket)
+    # Keys that are replaced are refused for a while: a new pod mounts the newest.
     if code == UNKNOWN_KEY:
         return WorkloadError(
-            report.STORE_ACCESS_DENIED, f"{refused}: it does not know the access key ({code}); {check}"
+            report.STORE_ACCESS_DENIED,
+            f"{refused}: it does not know the access key ({code}); {check}",
+            retriable=True,
         )
     if code == WRONG_SECRET:
         return WorkloadError(
             report.STORE_ACCESS_DENIED,
             f"{refused}: the secret key is not that of the access key ({code}); {check}",
+            retriable=True,
         )
     if code in DENIED:
-        return WorkloadError(
-            report.STORE_ACCESS_DENIED,
-            f"{refused} ({code}); {check} and what they may do in this bucket",
-        )
+        return _denied(where, bucket, code)
     if code in WRONG_TIME:
         return WorkloadError(
             report.STORE_ACCESS_DENIED,
@@ -190,6 +197,21 @@ def _refusal(code: str, where: str, bucket: str) -> WorkloadError | None:
             "give the store's volume or the bucket's quota more space",
         )
     return None
+
+
+def _denied(where: str, bucket: str, what: str) -> WorkloadError:
+    return WorkloadError(
+        report.STORE_ACCESS_DENIED,
+        f"{where} refused access to bucket {bucket!r} ({what}); {CHECK_KEYS} and what they may do in this bucket",
+    )
+
+
+def _status(error: Exception) -> int:
+    """The answer's HTTP status; 0 where there was none, or one for many objects."""
+    if isinstance(error, S3Error):
+        return int(getattr(error.response, "status", 0))
+    found = getattr(error, "status_code", None) or getattr(error, "_code", 0)
+    return int(found)
 
 
 def _no_bucket(where: str, bucket: str) -> WorkloadError:

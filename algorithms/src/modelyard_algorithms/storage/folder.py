@@ -24,6 +24,10 @@ class Folder:
         """A folder inside this one."""
         return Folder(self.store, self.bucket, f"{self.prefix}{name.strip('/')}/")
 
+    def at_most(self, seconds: float) -> "Folder":
+        """The same folder, with no more patience than that."""
+        return Folder(self.store.at_most(seconds), self.bucket, self.prefix)
+
     def objects(self) -> Iterator[ObjectInfo]:
         """All objects inside, with their full keys."""
         return self.store.objects(self.bucket, self.prefix)
