@@ -58,6 +58,8 @@ class Channel(WireModel):
     """Store and bucket of the items; keys in items.jsonl are full keys."""
     split: str | None = None
     """Only items of this split; None: all."""
+    drawn_too: bool = False
+    """Also the items of other splits, where these were drawn (DatasetSummary.split_by) and are no folders."""
 
 
 class TrainingTask(WireModel):

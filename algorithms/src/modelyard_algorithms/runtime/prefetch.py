@@ -187,7 +187,8 @@ def _manifest(name: str, channel: Channel, folder: Folder) -> tuple[DatasetSumma
             f"{version} is not what it was: {folder.bucket}/{folder.prefix} holds items with the digest {found}; "
             f"{again}",
         )
-    chosen = [item for item in items if channel.split in (None, item.split)]
+    whole = channel.split is None or (channel.drawn_too and summary.split_by == "Fraction")
+    chosen = [item for item in items if whole or item.split == channel.split]
     if not chosen:
         raise WorkloadError(
             report.INVALID_DATA,

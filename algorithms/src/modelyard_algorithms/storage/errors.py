@@ -15,9 +15,10 @@ UNKNOWN_KEY = "InvalidAccessKeyId"
 WRONG_SECRET = "SignatureDoesNotMatch"  # noqa: S105 - an error code, not a secret
 REFUSED_KEYS = frozenset({UNKNOWN_KEY, WRONG_SECRET})
 """The store has other keys: new ones may be on their way. AccessDenied is about what good keys may do."""
+ACCESS_DENIED = "AccessDenied"
 DENIED = frozenset(
     {
-        "AccessDenied",
+        ACCESS_DENIED,
         "AccessForbidden",
         "AllAccessDisabled",
         "ExpiredToken",
@@ -25,6 +26,8 @@ DENIED = frozenset(
         "InvalidTokenId",
     }
 )
+REFUSALS = frozenset({401, 403})
+"""HTTP statuses of a refusal in other words than S3's: a proxy's, for example."""
 WRONG_REGION = frozenset({"AuthorizationHeaderMalformed", "AuthorizationQueryParametersError"})
 WRONG_TIME = frozenset({"RequestTimeTooSkewed"})
 NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName"})
@@ -52,11 +55,6 @@ PASSING = frozenset(
         "XMinioStorageInsufficientWrite",
     }
 )
-
-
-REFUSALS = frozenset({401, 403})
-"""HTTP statuses of a refusal that is not in S3's words, such as a proxy's."""
-CHECK_KEYS = "check the access key and secret key in the credentials Secret"
 
 
 class ObjectMissingError(Exception):
@@ -149,10 +147,11 @@ def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Except
             )
         refusal = _refusal(str(error.code), where, bucket)
         if refusal:
+            # Keys that are replaced are refused for a while: a new pod mounts the newest.
+            refusal.retriable = refusal.retriable or refuses_keys(error)
             return refusal
-    if _status(error) in REFUSALS:
-        return _denied(where, bucket, f"{brief(error)}, HTTP {_status(error)}")
-    return WorkloadError(
+    denied = _refusal(ACCESS_DENIED, where, bucket) if _status(error) in REFUSALS else None
+    return denied or WorkloadError(
         report.STORE_UNREACHABLE,
         f"{where} does not answer for bucket {bucket!r} ({brief(error)}); check that it runs and that "
         "this namespace may connect to it",
@@ -162,24 +161,23 @@ def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Except
 def _refusal(code: str, where: str, bucket: str) -> WorkloadError | None:
     """The error of a code that somebody must act upon."""
     refused = f"{where} refused access to bucket {bucket!r}"
-    check = CHECK_KEYS
+    check = "check the access key and secret key in the credentials Secret"
     if code in NO_BUCKET:
         return _no_bucket(where, bucket)
-    # Keys that are replaced are refused for a while: a new pod mounts the newest.
     if code == UNKNOWN_KEY:
         return WorkloadError(
-            report.STORE_ACCESS_DENIED,
-            f"{refused}: it does not know the access key ({code}); {check}",
-            retriable=True,
+            report.STORE_ACCESS_DENIED, f"{refused}: it does not know the access key ({code}); {check}"
         )
     if code == WRONG_SECRET:
         return WorkloadError(
             report.STORE_ACCESS_DENIED,
             f"{refused}: the secret key is not that of the access key ({code}); {check}",
-            retriable=True,
         )
     if code in DENIED:
-        return _denied(where, bucket, code)
+        return WorkloadError(
+            report.STORE_ACCESS_DENIED,
+            f"{refused} ({code}); {check} and what they may do in this bucket",
+        )
     if code in WRONG_TIME:
         return WorkloadError(
             report.STORE_ACCESS_DENIED,
@@ -199,19 +197,13 @@ def _refusal(code: str, where: str, bucket: str) -> WorkloadError | None:
     return None
 
 
-def _denied(where: str, bucket: str, what: str) -> WorkloadError:
-    return WorkloadError(
-        report.STORE_ACCESS_DENIED,
-        f"{where} refused access to bucket {bucket!r} ({what}); {CHECK_KEYS} and what they may do in this bucket",
-    )
-
-
 def _status(error: Exception) -> int:
-    """The answer's HTTP status; 0 where there was none, or one for many objects."""
+    """The answer's HTTP status; 0 where there was no answer, or one for many objects."""
     if isinstance(error, S3Error):
         return int(getattr(error.response, "status", 0))
-    found = getattr(error, "status_code", None) or getattr(error, "_code", 0)
-    return int(found)
+    if isinstance(error, ServerError):
+        return int(error.status_code)
+    return int(error._code) if isinstance(error, InvalidResponseError) else 0
 
 
 def _no_bucket(where: str, bucket: str) -> WorkloadError:

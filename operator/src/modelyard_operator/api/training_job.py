@@ -16,6 +16,7 @@ from modelyard_operator.api.base import (
     StatusBase,
     rules,
 )
+from modelyard_operator.api.documents import StoredDocument
 
 PLURAL, KIND, SINGULAR, SHORT_NAMES = "trainingjobs", "TrainingJob", "trainingjob", ["mtj"]
 COLUMNS = [
@@ -66,7 +67,9 @@ class TrainingJobSpec(ApiModel):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["channel"]},
         ),
     ]
-    """Datasets by channel. With train alone, the Dataset's own validation split is used."""
+    """Datasets by channel. With train alone, the Dataset's own validation split is used. With another Dataset for
+    validation, a validation split that was drawn from the train Dataset is trained on; its folder validation/
+    never is."""
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     """Pods that train together (PyTorch DDP)."""
     resources: Resources = Resources()
@@ -170,6 +173,8 @@ class ModelStatus(ApiModel):
     """Digest of the weights."""
     bytes: int | None = None
     """Size of the weights."""
+    document: StoredDocument | None = None
+    """model.json: labels, preprocessing, all metrics and dataset versions."""
 
 
 class TrainingJobStatus(StatusBase):
@@ -198,6 +203,8 @@ class TrainingJobStatus(StatusBase):
     """The Dataset of each channel that datasetVersions are of."""
     dataset_versions: dict[str, str] | None = None
     """The version of each channel's Dataset that is trained on."""
+    dataset_use: dict[str, str] | None = None
+    """What each channel takes of its Dataset, in words."""
     start_time: str | None = None
     """When the first attempt began."""
     completion_time: str | None = None

@@ -211,29 +211,15 @@ def _processing(state: State, reading: Running) -> Plan:
 
 def _found(state: State, reading: Found) -> Plan:
     """The version is written: the status takes it over, and nothing else is needed any more."""
-    result, storage = reading.result, stores.storage(state.observed)
-    digest = result.version.removeprefix("sha256:")
-    return _ready(
-        state,
-        {
-            "processedSpec": state.spec_digest,
-            "items": result.items,
-            "classes": result.classes,
-            "labels": list(result.labels),
-            "bytes": result.bytes,
-            "splits": dict(result.splits),
-            "version": result.version,
-            "shortVersion": digest[:12],
-            "uri": storage.uri(layout.dataset_prefix(state.observed.name, digest)),
-            "completionTime": timestamp(state.observed.now),
-        },
-    )
+    facts = dataset_reading.facts(reading.result, state.observed.name, stores.storage(state.observed))
+    ended = {"processedSpec": state.spec_digest, "completionTime": timestamp(state.observed.now)}
+    return _ready(state, facts | ended)
 
 
 def _ready(state: State, changes: Mapping[str, Any]) -> Plan:
     """The version that the spec asks for is known; once the status says so the rest can go."""
     known = state.status | dict(changes)
-    verdict = _ready_standing(int(known["items"]), int(known["classes"]))
+    verdict = _ready_standing(int(known["items"]), int(known["classes"]), known.get("splitBy"))
     return state.saying(
         verdict,
         Plan(
@@ -246,8 +232,10 @@ def _ready(state: State, changes: Mapping[str, Any]) -> Plan:
     )
 
 
-def _ready_standing(items: int, classes: int) -> Standing:
+def _ready_standing(items: int, classes: int, split_by: str | None) -> Standing:
     text = f"{items} image{'s' * (items != 1)} in {classes} class{'es' * (classes != 1)}"
+    if split_by == "Folders":
+        text += "; validation is the source's folder validation/, so spec.split is not used"
     return Standing("Ready", "Validated", text, "Ready")
 
 

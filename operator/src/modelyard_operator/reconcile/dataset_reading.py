@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.report import DatasetResult
-from modelyard_operator.plan import Manifest, Observed, parse_time
-from modelyard_operator.policies import failure, pod_state, progress
+from modelyard_operator.desired import stores
+from modelyard_operator.plan import Manifest, Observed, Storage, parse_time
+from modelyard_operator.policies import data_retry, failure, pod_state, progress
 from modelyard_operator.reconcile.standing import Standing
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
@@ -61,13 +63,35 @@ def observe(observed: Observed, job_name: str) -> Reading:
     return _going_on(observed, job, [pod for pod in pods if not pod_state.terminating(pod)])
 
 
+def facts(result: DatasetResult, name: str, storage: Storage) -> Manifest:
+    """Status fields of a version; what a result had no room for stands in its document."""
+    digest = result.version.removeprefix("sha256:")
+    return {
+        "items": result.items,
+        "classes": result.classes,
+        "labels": list(result.labels),
+        "bytes": result.bytes,
+        "splits": dict(result.splits),
+        "splitBy": result.split_by,
+        "version": result.version,
+        "shortVersion": digest[:12],
+        "uri": storage.uri(layout.dataset_prefix(name, digest)),
+        "document": stores.document(result.document, storage),
+    }
+
+
 def _result(pod: Manifest) -> Reading:
     words = failure.outcome(pod)
     try:
         return Found(DatasetResult.model_validate(words.result if words else None))
-    except ValidationError:
-        text = "the validation left no result that this operator can read: set spec.image to one that fits it"
-        return Failed("NoResult", text)
+    except ValidationError as error:
+        fields = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}))
+        what = f"its result has no valid {fields}" if fields else "it left no result"
+        text = (
+            f"the source was read, but {what} that this operator can read: set spec.image to an image of its "
+            "version, or change spec.revision to have the source read again"
+        )
+        return Failed(data_retry.NO_RESULT, text)
 
 
 def _has_failed(job: Manifest) -> bool:

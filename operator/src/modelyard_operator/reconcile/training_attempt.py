@@ -33,6 +33,7 @@ def begin(state: State, inputs: Inputs) -> Plan:
         "fingerprint": inputs.fingerprint,
         "datasetNames": inputs.names,
         "datasetVersions": inputs.versions,
+        "datasetUse": inputs.use or state.status.get("datasetUse"),
         "startTime": state.status.get("startTime", timestamp(state.now)),
         "failures": state.status.get("failures", 0),
     }

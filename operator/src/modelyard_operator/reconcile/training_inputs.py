@@ -12,6 +12,7 @@ from modelyard_operator.api.dataset import KIND as DATASET
 from modelyard_operator.api.dataset import Dataset
 from modelyard_operator.desired.training_pods import TrainingInput
 from modelyard_operator.plan import Manifest, Ref, StoragePending, fingerprint
+from modelyard_operator.reconcile import dataset_use
 from modelyard_operator.reconcile.training_state import Problem, State
 
 
@@ -31,6 +32,14 @@ class Inputs:
     @property
     def versions(self) -> dict[str, str]:
         return {channel: found.version for channel, found in self.datasets.items()}
+
+    @property
+    def use(self) -> dict[str, str] | None:
+        """What is taken of each of them, in words; None: a Dataset has got another version since the job began,
+        and what was said then still holds."""
+        if any(found.version != found.dataset.status.version for found in self.datasets.values()):
+            return None
+        return dataset_use.words(self.datasets)
 
     @property
     def names(self) -> dict[str, str]:
