@@ -130,8 +130,8 @@ def _check_size(image: Image.Image, pixels: int, max_pixels: int) -> None:
     memory = _memory()
     if memory is not None and pixels > (most := affordable_pixels(memory)):
         raise BadImageError(
-            f"{size}, and the memory limit of {memory // 2**20} MiB is enough for {most:,}; scale it down, or "
-            "raise the memory limit"
+            f"{size}, and the memory limit of {memory // 2**20} MiB is enough for {most:,}; scale it down, "
+            "or raise the memory limit"
         )
 
 

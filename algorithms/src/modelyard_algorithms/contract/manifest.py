@@ -7,8 +7,8 @@ from typing import Literal
 from modelyard_algorithms.contract.base import WireModel
 
 SplitBy = Literal["Folders", "Fraction"]
-"""Folders: validation is what lies in the source's validation/ folder. Fraction: it was drawn from what is for
-training (with a fraction of 0: nothing was)."""
+"""Folders: validation is what lies in the source's validation/ folder. Fraction: it was drawn from what is
+for training (with a fraction of 0: nothing was)."""
 
 
 class Item(WireModel):

@@ -23,7 +23,7 @@ MESSAGE_BYTES = 4096
 """Of an Outcome: the kubelet keeps no more of a container's termination message. It keeps 12,288 of all
 containers of a pod together, and divides them equally: up to three containers have 4,096 each."""
 HEADLINE_BYTES = 2048
-"""Of an Outcome with a result: it is not cut either where others have put five more containers into the pod."""
+"""Of an Outcome with a result: it stays whole even with five more containers in the pod."""
 
 
 def _moment(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Sources whose prefix is a folder too deep or too shallow, recognised by where the images lie. Pure functions."""
+"""Prefixes that are a folder too deep or too shallow, recognised by where the images lie. Pure functions."""
 
 from modelyard_algorithms.contract import labels
 from modelyard_algorithms.datasets.image_folder import TRAIN, VALIDATION, Entry

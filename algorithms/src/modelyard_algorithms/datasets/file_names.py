@@ -6,7 +6,7 @@ EXTENSIONS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif",
 _ADVICE = {
     "an archive; unpack it and use the images inside": ".zip .tar .gz .tgz .bz2 .xz .zst .7z .rar",
     "a format that is not read; save it as PNG or JPEG": (
-        ".heic .heif .avif .jxl .jp2 .svg .psd .ico .pdf .eps .ai .raw .cr2 .cr3 .nef .arw .dng .dcm .exr .hdr"
+        ".heic .heif .avif .jxl .jp2 .svg .psd .ico .pdf .eps .ai .raw .cr2 .cr3 .nef .arw .dng .dcm .exr"
     ),
     "a video; save the frames that you need as images": ".mp4 .mov .avi .mkv .webm .mpg .mpeg .m4v",
     "labels come from the names of folders alone; remove it": (

@@ -80,8 +80,10 @@ def _run(task: DatasetTask, paths: Paths) -> Outcome:
 
 
 def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> tuple[DatasetSummary, Document]:
-    """Validate the source and write its version, whose dataset.json is returned; all that is wrong is found in
-    one pass.
+    """Validate the source and write its version; all that is wrong is found in one pass.
+
+    Returns:
+        The version's summary, and where it is written.
 
     Raises:
         WorkloadError: InvalidData that names the bad files, or the store's reasons.

@@ -55,6 +55,6 @@ def mismatch(seal: Seal, objects: Iterable[ObjectInfo]) -> str | None:
     if not expected:
         return None
     return (
-        f"the upload was sealed with {' and '.join(expected)}, but there are {' and '.join(found)}; upload the "
-        "rest or remove what is too much"
+        f"the upload was sealed with {' and '.join(expected)}, but there are {' and '.join(found)}; upload "
+        "the rest or remove what is too much"
     )

@@ -6,9 +6,7 @@ Legend of shapes: n samples of this rank, c channels, h and w pixels, k classes.
 import logging
 import math
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,18 +15,19 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from modelyard_algorithms.contract.model_card import ModelCard, Preprocessing
+from modelyard_algorithms.contract.model_card import ModelCard
 from modelyard_algorithms.contract.report import TrainingResult
 from modelyard_algorithms.image_classification import data
 from modelyard_algorithms.image_classification.config import Config
 from modelyard_algorithms.image_classification.data import Images
+from modelyard_algorithms.image_classification.inputs import Inputs, load_inputs
 from modelyard_algorithms.image_classification.predict import build_model
-from modelyard_algorithms.runtime import artifacts, distributed, prefetch, randomness
+from modelyard_algorithms.runtime import artifacts, distributed, randomness
 from modelyard_algorithms.runtime.checkpoints import Checkpoints, Progress, State, resume
 from modelyard_algorithms.runtime.context import Context, TerminatedError
 from modelyard_algorithms.runtime.history import History
 from modelyard_algorithms.runtime.metrics import ClassificationMetrics, prefixed
-from modelyard_algorithms.runtime.reporting import Pace, Reporter
+from modelyard_algorithms.runtime.reporting import Pace
 from modelyard_algorithms.runtime.sampling import Batch, Sampler
 from modelyard_algorithms.runtime.schedules import refuse_divergence, warmup_cosine
 
@@ -38,16 +37,6 @@ EVALUATION_BATCH = 256
 REPORT_SECONDS = 0.25
 LAST_CHECKPOINT_SECONDS = 20.0
 """For writing a checkpoint after SIGTERM: less than launch.SHUTDOWN_SECONDS."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What the training reads."""
-
-    labels: list[str]
-    train: Images
-    validation: Images | None
-    preprocessing: Preprocessing
 
 
 def train(context: Context) -> TrainingResult:
@@ -72,37 +61,6 @@ def train(context: Context) -> TrainingResult:
             training.keep()
         raise
     return training.finish()
-
-
-def load_inputs(context: Context, config: Config) -> Inputs:
-    """The channels' images, decoded if they fit into memory; says how far that is."""
-    task = context.task
-    fetched = {channel: prefetch.wait(context.scratch, channel) for channel in task.channels}
-    summary = fetched["train"][0].summary
-    shape = data.shape_of(summary, config.image_size)
-    total = sum(len(index.pieces) for index, _ in fetched.values())
-    images: dict[str, Images] = {}
-    for channel, (index, path) in fetched.items():
-        images[channel] = Images(
-            index.pieces,
-            path,
-            summary.labels,
-            shape,
-            budget=data.memory_budget(task.processes_per_worker, len(task.channels)),
-            max_pixels=task.max_pixels,
-            decoded=partial(_decoded, context.reporter, sum(map(len, images.values())), total),
-        )
-    train_images = images["train"]
-    preprocessing = data.preprocessing_of(train_images)
-    return Inputs(summary.labels, train_images, images.get("validation"), preprocessing)
-
-
-def _decoded(reporter: Reporter, before: int, total: int, count: int) -> None:
-    """Report that ``count`` images of a channel are decoded, after ``before`` of other channels."""
-    share = (before + count) / total
-    reporter.update(
-        stage="Preparing", percent=prefetch.FETCHED_PERCENT + (100 - prefetch.FETCHED_PERCENT) * share
-    )
 
 
 class Training:

@@ -78,5 +78,6 @@ class Pruner:
 
     def _old(self, newest: str) -> list[str]:
         files = {name: found for name, found in files_in(self._folder).items() if name <= newest}
-        whole = sorted(name for name, found in files.items() if COMPLETE in found and name not in self._damaged)
+        complete = {name for name, found in files.items() if COMPLETE in found}
+        whole = sorted(complete - self._damaged)
         return sorted(files.keys() - set(whole[-KEPT:]) - {newest})

@@ -56,9 +56,19 @@ class Prefetched(WireModel):
 
 
 def run(
-    task: TrainingTask, stores: Stores, scratch: Path, progress: Callable[[float], None] = lambda _percent: None
+    task: TrainingTask,
+    stores: Stores,
+    scratch: Path,
+    progress: Callable[[float], None] = lambda _percent: None,
 ) -> None:
-    """Fetch all channels and set the mark; never raises. ``progress`` is called with the preparation's percent."""
+    """Fetch all channels and set the mark; never raises.
+
+    Args:
+        task: The training.
+        stores: Its object stores.
+        scratch: Folder below which the files are written.
+        progress: Called with the percent of the preparation that is done, up to FETCHED_PERCENT.
+    """
     folder = scratch / DATA
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -184,8 +194,8 @@ def _manifest(name: str, channel: Channel, folder: Folder) -> tuple[DatasetSumma
     if found != channel.version:
         raise WorkloadError(
             report.INVALID_DATA,
-            f"{version} is not what it was: {folder.bucket}/{folder.prefix} holds items with the digest {found}; "
-            f"{again}",
+            f"{version} is not what it was: {folder.bucket}/{folder.prefix} holds items with the digest "
+            f"{found}; {again}",
         )
     whole = channel.split is None or (channel.drawn_too and summary.split_by == "Fraction")
     chosen = [item for item in items if whole or item.split == channel.split]

@@ -51,7 +51,7 @@ class DatasetSource(ApiModel):
 
 
 class Split(ApiModel):
-    """How one folder is divided; not used where the source has a validation/ folder (status.splitBy says so)."""
+    """How one folder is divided; not used where the source has a folder validation/, see status.splitBy."""
 
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of each label's items held out for validation, 0 to below 1."""
@@ -123,7 +123,7 @@ class DatasetStatus(StatusBase):
     splits: dict[str, int] | None = None
     """Items for each split."""
     split_by: Literal["Folders", "Fraction"] | None = None
-    """Folders: validation is the source's folder validation/, and split is not used. Fraction: it was drawn."""
+    """Folders: validation is the source's folder validation/, split is not used. Fraction: it was drawn."""
     document: StoredDocument | None = None
     """dataset.json: all labels and the totals of the version."""
     version: str | None = None

@@ -67,8 +67,8 @@ class TrainingJobSpec(ApiModel):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["channel"]},
         ),
     ]
-    """Datasets by channel. With train alone, the Dataset's own validation split is used. With another Dataset for
-    validation, a validation split that was drawn from the train Dataset is trained on; its folder validation/
+    """Datasets by channel. With train alone, the Dataset's own validation split is used. With another Dataset
+    for validation, what was drawn from the train Dataset for validation is trained on; its folder validation/
     never is."""
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     """Pods that train together (PyTorch DDP)."""

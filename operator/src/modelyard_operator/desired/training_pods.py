@@ -112,8 +112,8 @@ def validates_elsewhere(datasets: Mapping[str, TrainingInput]) -> bool:
 
 
 def _inputs(datasets: Mapping[str, TrainingInput]) -> dict[str, tuple[TrainingInput, str | None]]:
-    """Channel -> (input, split; None: all of it). Given alone, a train Dataset serves both channels by its own
-    splits."""
+    """Channel -> (input, split; None: all of it). Given alone, a train Dataset serves both channels by its
+    own splits."""
     train = datasets["train"]
     if validates_elsewhere(datasets):
         return {"train": (train, "train"), "validation": (datasets["validation"], None)}

@@ -27,10 +27,8 @@ def _beside_another(train: TrainingInput, held_out: int) -> str:
         return _whole(train)
     if train.drawn:
         return f"{_whole(train)}, with the {held_out} that were drawn for validation"
-    return (
-        f"{_items(train.splits.get('train', 0))} of {train.name}; the {held_out} of its folder validation/ are "
-        "not trained on"
-    )
+    taken = f"{_items(train.splits.get('train', 0))} of {train.name}"
+    return f"{taken}; the {held_out} of its folder validation/ are not trained on"
 
 
 def _whole(found: TrainingInput) -> str:

@@ -35,8 +35,8 @@ class Inputs:
 
     @property
     def use(self) -> dict[str, str] | None:
-        """What is taken of each of them, in words; None: a Dataset has got another version since the job began,
-        and what was said then still holds."""
+        """What is taken of each of them, in words; None: a Dataset has another version by now, and what was
+        said when the job began still holds."""
         if any(found.version != found.dataset.status.version for found in self.datasets.values()):
             return None
         return dataset_use.words(self.datasets)

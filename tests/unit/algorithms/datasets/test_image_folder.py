@@ -90,7 +90,7 @@ def test_any_name_is_only_a_name(label: str) -> None:
         ([*FLAT, "a/notes.txt"], "'a/notes.txt' is not an image by its name: labels come from the names of"),
         ([*FLAT, "labels.csv"], "'labels.csv' is not an image by its name: labels come from the names of"),
         ([*FLAT, "a.tar.gz"], "'a.tar.gz' is not an image by its name: an archive; unpack it"),
-        ([*FLAT, "a/1.HEIC"], "'a/1.HEIC' is not an image by its name: a format that is not read; save it as"),
+        ([*FLAT, "a/1.HEIC"], "'a/1.HEIC' is not an image by its name: a format that is not read; save"),
         ([*FLAT, "a/1.mp4"], "a video; save the frames"),
         ([*FLAT, "a/1.npy"], "save each as an image"),
         ([*FLAT, "a/1"], "'a/1' is not an image by its name: it has no extension; rename it"),
@@ -99,7 +99,7 @@ def test_any_name_is_only_a_name(label: str) -> None:
         ([*SPLIT, "train/1.png"], "'train/1.png' lies in no label folder"),
         ([*SPLIT, "1.png"], "'1.png' lies beside train/"),
         ([*SPLIT, "test/a/1.png"], "folder 'test/' with 1 file lies beside train/"),
-        ([*SPLIT, "val/a/1.png", "val/a/2.png"], "folder 'val/' with 2 files lies beside train/; only"),
+        ([*SPLIT, "val/a/1.png", "val/a/2.png"], "folder 'val/' with 2 files lies beside"),
         ([*FLAT, "c/1.png"], "label 'c' has only 1 image; every label needs at least 2"),
         (
             [*SPLIT, "validation/c/1.png", "validation/c/2.png"],

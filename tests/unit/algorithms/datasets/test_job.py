@@ -145,8 +145,9 @@ def test_all_that_is_wrong_is_found_in_one_pass(store: MemoryStore) -> None:
     with pytest.raises(WorkloadError) as caught:
         _upload(store, {**FILES, **bad}, b'{"files": 100}')
     message = caught.value.message
-    assert message.startswith("7 problems in source/uploads/digits-u/data/: the upload was sealed with 100 files")
+    assert message.startswith("7 problems in source/uploads/digits-u/data/: the upload was sealed with")
     for words in (
+        "sealed with 100 files",
         "but there are 18 files",
         "label 'lonely' has only 1 image;",
         "label 'two' has only 1 image without the bad ones",
@@ -179,8 +180,9 @@ def test_all_problems_stand_in_the_log(store: MemoryStore, caplog: pytest.LogCap
 
 def test_a_prefix_that_is_too_deep_is_one_problem(store: MemoryStore) -> None:
     files = {path.rpartition("/")[2]: data for path, data in FILES.items()}
-    with pytest.raises(WorkloadError, match="1 problem in source/photos/0/: all .* one folder too deep") as caught:
+    with pytest.raises(WorkloadError, match="1 problem in source/photos/0/: all ") as caught:
         _build(store, files, prefix="photos/0/")
+    assert "the prefix is one folder too deep" in caught.value.message
     assert "take '0/' off its end" in caught.value.message
 
 

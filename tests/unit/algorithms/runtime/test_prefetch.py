@@ -131,10 +131,9 @@ def test_an_image_that_was_deleted_is_named(store: MemoryStore, tmp_path: Path) 
 
 
 def test_a_version_that_is_gone_is_told(store: MemoryStore, tmp_path: Path) -> None:
-    with pytest.raises(
-        WorkloadError, match=rf"version {VERSION} of Dataset 'digits' is not in the object store .* change the Dataset's spec"
-    ):
+    with pytest.raises(WorkloadError, match=f"version {VERSION} of Dataset 'digits' is not in the") as caught:
         _fetch(store, tmp_path)
+    assert "change the Dataset's spec.revision" in caught.value.message
 
 
 def test_an_empty_split_is_told(store: MemoryStore, tmp_path: Path) -> None:
@@ -156,7 +155,7 @@ def test_a_folder_of_validation_images_is_never_trained_on(store: MemoryStore, t
 @pytest.mark.parametrize(
     ("file", "data", "words"),
     [
-        ("items.jsonl", version.manifest(_items()[:2]), "is not what it was: platform/v/ holds items with the"),
+        ("items.jsonl", version.manifest(_items()[:2]), "is not what it was: platform/v/ holds items"),
         ("items.jsonl", b"{cut off", "cannot be read from platform/v/"),
         ("dataset.json", b"[]", "cannot be read from platform/v/"),
     ],

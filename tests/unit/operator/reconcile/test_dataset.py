@@ -197,9 +197,8 @@ class TestReading:
         succeed(sim, splitBy="Folders")
         sim.settle()
         assert sim.status["splitBy"] == "Folders"
-        assert sim.status["message"] == (
-            "100 images in 2 classes; validation is the source's folder validation/, so spec.split is not used"
-        )
+        assert sim.status["message"].startswith("100 images in 2 classes; validation is the source's folder")
+        assert sim.status["message"].endswith("validation/, so spec.split is not used")
 
     @pytest.mark.parametrize(
         ("words", "said"),
