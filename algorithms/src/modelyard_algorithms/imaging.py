@@ -123,6 +123,8 @@ def _decoded(data: bytes, max_pixels: int) -> Image.Image:
 
 def _check_size(image: Image.Image, pixels: int, max_pixels: int) -> None:
     size = f"has {image.width} x {image.height} = {pixels:,} pixels"
+    if pixels == 0:
+        raise BadImageError(f"{size}; replace it")
     if pixels > max_pixels:
         raise BadImageError(
             f"{size}, more than the limit of {max_pixels:,} (a decompression bomb?); scale it down"
