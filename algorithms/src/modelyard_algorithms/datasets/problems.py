@@ -58,9 +58,7 @@ class Problems:
             if room < 0:
                 break
             shown.append(sentence)
-        raise WorkloadError(
-            report.INVALID_DATA, f"{head}{'; '.join(shown)}{self._more(len(shown))}{tail}"
-        )
+        raise WorkloadError(report.INVALID_DATA, f"{head}{'; '.join(shown)}{self._more(len(shown))}{tail}")
 
     def _more(self, shown: int) -> str:
         hidden = self.count - shown

@@ -65,15 +65,16 @@ def test_a_result_of_many_long_labels_is_a_headline_of_its_document(character: s
 
 
 def test_of_many_metrics_those_of_validation_are_kept_longest() -> None:
-    names = [f"{split}/metric-{number}" for number in range(30) for split in ("train", "validation", "other")]
-    metrics = {name: 0.123456 for name in names}
+    splits = ("train", "validation", "other")
+    names = [f"{split}/a-metric-with-a-long-name-{number}" for number in range(30) for split in splits]
+    metrics = dict.fromkeys(names, 0.123456)
     result = TrainingResult(digest="sha256:0", bytes=1, metrics=metrics, epoch=1, step=2, document=DOCUMENT)
     words = Outcome.model_validate_json(outcome.fit(outcome.succeeded(result)))
     read = TrainingResult.model_validate(words.result)
-    splits = [name.partition("/")[0] for name in read.metrics]
-    assert splits.count("validation") == 30
-    assert 0 < splits.count("train") < 30
-    assert splits.count("other") == 0
+    kept = [name.partition("/")[0] for name in read.metrics]
+    assert kept.count("validation") == 30
+    assert 0 < kept.count("train") < 30
+    assert kept.count("other") == 0
     assert read.document == DOCUMENT
 
 
