@@ -190,7 +190,7 @@ def _range(low: float, high: float, mode: str) -> tuple[float, float]:
 
 def _without_sign(image: Image.Image) -> bool:
     found = getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT, 1)
-    return (found[0] if isinstance(found, tuple) else found) == 1
+    return bool((found[0] if isinstance(found, tuple) else found) == 1)
 
 
 def _brief(error: Exception) -> str:
