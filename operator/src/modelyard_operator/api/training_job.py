@@ -173,6 +173,11 @@ class ModelStatus(ApiModel):
     """Digest of the weights."""
     bytes: int | None = None
     """Size of the weights."""
+
+
+class PublishedModel(ModelStatus):
+    """A model that this job has published."""
+
     document: StoredDocument | None = None
     """model.json: labels, preprocessing, all metrics and dataset versions."""
 
@@ -217,7 +222,7 @@ class TrainingJobStatus(StatusBase):
     """The newest complete checkpoint."""
     failure: Failure | None = None
     """The root cause of the newest failed attempt."""
-    model: ModelStatus | None = None
+    model: PublishedModel | None = None
     """The published model."""
 
 

@@ -119,8 +119,8 @@ def beside_another(**status: Any) -> Simulation:
     pair = [{"channel": "train", "dataset": "digits"}, {"channel": "validation", "dataset": "held-out"}]
     sim = job(datasets=pair)
     sim.references[DATASET] = dataset(**status)
-    sim.references[other] = dataset(splits={"train": 40, "validation": 10})
-    sim.references[other]["metadata"] = {"name": "held-out", "namespace": "team", "uid": "3" * 36}
+    meta = {"metadata": {"name": "held-out", "namespace": "team", "uid": "3" * 36}}
+    sim.references[other] = dataset(splits={"train": 40, "validation": 10}) | meta
     sim.settle()
     return sim
 
