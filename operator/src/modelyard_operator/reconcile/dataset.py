@@ -219,7 +219,7 @@ def _found(state: State, reading: Found) -> Plan:
 def _ready(state: State, changes: Mapping[str, Any]) -> Plan:
     """The version that the spec asks for is known; once the status says so the rest can go."""
     known = state.status | dict(changes)
-    verdict = _ready_standing(int(known["items"]), int(known["classes"]), known.get("splitBy"))
+    verdict = dataset_reading.ready(known, state.spec.source)
     return state.saying(
         verdict,
         Plan(
@@ -230,13 +230,6 @@ def _ready(state: State, changes: Mapping[str, Any]) -> Plan:
             delete=[Ref.of(child) for child in state.observed.children_of("Job")],
         ),
     )
-
-
-def _ready_standing(items: int, classes: int, split_by: str | None) -> Standing:
-    text = f"{items} image{'s' * (items != 1)} in {classes} class{'es' * (classes != 1)}"
-    if split_by == "Folders":
-        text += "; validation is the source's folder validation/, so spec.split is not used"
-    return Standing("Ready", "Validated", text, "Ready")
 
 
 def _failed(state: State, reading: Failed) -> Plan:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
 from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.report import DatasetResult
+from modelyard_operator.api.dataset import DatasetSource
 from modelyard_operator.desired import stores
 from modelyard_operator.plan import Manifest, Observed, Storage, parse_time
 from modelyard_operator.policies import data_retry, failure, pod_state, progress
 from modelyard_operator.reconcile.standing import Standing
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+SPLITS = ("train", "validation")
 SILENT_SECONDS = 10.0
 """A Job without a pod for this long is being kept from making one."""
 
@@ -78,6 +81,19 @@ def facts(result: DatasetResult, name: str, storage: Storage) -> Manifest:
         "uri": storage.uri(layout.dataset_prefix(name, digest)),
         "document": stores.document(result.document, storage),
     }
+
+
+def ready(known: Mapping[str, Any], source: DatasetSource) -> Standing:
+    """Where a Dataset stands whose version has these facts; says what somebody might not expect of its split."""
+    items, classes = int(known["items"]), int(known["classes"])
+    text = f"{items} image{'s' * (items != 1)} in {classes} class{'es' * (classes != 1)}"
+    prefix = source.object_store.prefix.strip("/") if source.object_store is not None else ""
+    last = prefix.rpartition("/")[2]
+    if known.get("splitBy") == "Folders":
+        text += "; validation is the source's folder validation/, so spec.split is not used"
+    elif last in SPLITS:
+        text += f"; the prefix ends with {last}/, so only that folder is read, and not the one beside it"
+    return Standing("Ready", "Validated", text, "Ready")
 
 
 def _result(pod: Manifest) -> Reading:

@@ -201,6 +201,13 @@ class TestReading:
         assert sim.status["message"].endswith("validation/, so spec.split is not used")
 
     @pytest.mark.parametrize(
+        ("prefix", "said"), [("photos/train/", True), ("train", True), ("trains/", False)]
+    )
+    def test_a_prefix_that_ends_in_a_split_is_told(self, prefix: str, said: bool) -> None:
+        sim = ready(dataset(source={"objectStore": {"prefix": prefix}}))
+        assert ("; the prefix ends with train/, so only that folder is read" in sim.status["message"]) == said
+
+    @pytest.mark.parametrize(
         ("words", "said"),
         [
             ("not json", "it left no result"),
