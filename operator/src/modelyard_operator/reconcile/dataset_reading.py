@@ -84,7 +84,7 @@ def facts(result: DatasetResult, name: str, storage: Storage) -> Manifest:
 
 
 def ready(known: Mapping[str, Any], source: DatasetSource) -> Standing:
-    """Where a Dataset stands whose version has these facts; says what somebody might not expect of its split."""
+    """Where a Dataset stands whose version has these facts, with what may be unexpected about its split."""
     items, classes = int(known["items"]), int(known["classes"])
     text = f"{items} image{'s' * (items != 1)} in {classes} class{'es' * (classes != 1)}"
     prefix = source.object_store.prefix.strip("/") if source.object_store is not None else ""
