@@ -28,16 +28,6 @@ class TrainingInput:
     dataset: Dataset
     version: str
 
-    @property
-    def splits(self) -> Mapping[str, int]:
-        """Items for each split."""
-        return self.dataset.status.splits or {}
-
-    @property
-    def drawn(self) -> bool:
-        """Whether its validation split was drawn from what is for training, and is no folder of its own."""
-        return self.dataset.status.split_by != "Folders"
-
 
 def worker_pods(
     owner: Observed,
@@ -117,7 +107,7 @@ def _inputs(datasets: Mapping[str, TrainingInput]) -> dict[str, tuple[TrainingIn
     train = datasets["train"]
     if validates_elsewhere(datasets):
         return {"train": (train, "train"), "validation": (datasets["validation"], None)}
-    if train.splits.get("validation"):
+    if train.dataset.status.splits is not None and train.dataset.status.splits.get("validation"):
         return {"train": (train, "train"), "validation": (train, "validation")}
     return {"train": (train, "train")}
 

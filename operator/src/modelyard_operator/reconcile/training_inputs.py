@@ -12,7 +12,6 @@ from modelyard_operator.api.dataset import KIND as DATASET
 from modelyard_operator.api.dataset import Dataset
 from modelyard_operator.desired.training_pods import TrainingInput
 from modelyard_operator.plan import Manifest, Ref, StoragePending, fingerprint
-from modelyard_operator.reconcile import dataset_use
 from modelyard_operator.reconcile.training_state import Problem, State
 
 
@@ -32,14 +31,6 @@ class Inputs:
     @property
     def versions(self) -> dict[str, str]:
         return {channel: found.version for channel, found in self.datasets.items()}
-
-    @property
-    def use(self) -> dict[str, str] | None:
-        """What is taken of each of them, in words; None: a Dataset has another version by now, and what was
-        said when the job began still holds."""
-        if any(found.version != found.dataset.status.version for found in self.datasets.values()):
-            return None
-        return dataset_use.words(self.datasets)
 
     @property
     def names(self) -> dict[str, str]:
