@@ -8,8 +8,10 @@ from modelyard_operator.desired.training_pods import TrainingInput, validates_el
 
 
 def words(datasets: Mapping[str, TrainingInput]) -> dict[str, str] | None:
-    """A sentence for each channel, as desired.training_pods asks for it. None: a Dataset has another version by
-    now, and what was said when the job began still holds."""
+    """A sentence for each channel, as desired.training_pods asks for it.
+
+    None: a Dataset has another version by now, and what was said when the job began still holds.
+    """
     if any(found.version != found.dataset.status.version for found in datasets.values()):
         return None
     train = datasets["train"]
