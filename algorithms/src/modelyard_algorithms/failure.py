@@ -23,15 +23,18 @@ NOT_RETRIABLE = frozenset(
 class WorkloadError(Exception):
     """A failure with one of the contract's reasons; its text is a sentence that says what to do."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, *, retriable: bool | None = None) -> None:
+        """
+        Args:
+            reason: One of the contract's.
+            message: A sentence that says what to do.
+            retriable: Whether another attempt can succeed without anyone changing anything here; None: as the
+                reason has it.
+        """
         super().__init__(message)
         self.reason = reason
         self.message = message
-
-    @property
-    def retriable(self) -> bool:
-        """Whether another attempt can succeed without anyone changing anything."""
-        return self.reason not in NOT_RETRIABLE
+        self.retriable = reason not in NOT_RETRIABLE if retriable is None else retriable
 
     def outcome(self, log_tail: str = "") -> report.Outcome:
         """The Outcome with its reason and text."""

@@ -1,6 +1,7 @@
 """The client on a real store: the order of keys, odd names, and what is said of a refusal."""
 
 import io
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -232,3 +233,23 @@ def test_another_region_than_the_store_s_is_said(own: Tenant) -> None:
     with pytest.raises(WorkloadError, match="it has another region") as caught:
         client.read(own.bucket, "key")
     assert caught.value.reason == report.STORE_ACCESS_DENIED
+
+
+def test_a_deletion_that_is_denied_is_no_outage(store_server: StoreServer, tmp_path: Path) -> None:
+    own = Tenant(store_server, "undeletable", tmp_path / "stores")
+    allowed = [
+        (["s3:GetObject", "s3:PutObject"], "arn:aws:s3:::undeletable/*"),
+        (["s3:ListBucket"], "arn:aws:s3:::undeletable"),
+    ]
+    who = {"Effect": "Allow", "Principal": {"AWS": [own.access]}}
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [who | {"Action": actions, "Resource": resource} for actions, resource in allowed],
+    }
+    store_server.client.set_bucket_policy(own.bucket, json.dumps(policy))
+    folder = Folder(own.client(), own.bucket, "runs/")
+    folder.write("1", b"x")
+    with pytest.raises(WorkloadError, match="what they may do in this bucket") as caught:
+        folder.delete()
+    assert (caught.value.reason, caught.value.retriable) == (report.STORE_ACCESS_DENIED, False)
+    assert folder.read("1") == b"x"

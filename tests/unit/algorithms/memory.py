@@ -21,7 +21,12 @@ class MemoryStore:
         """Keys in the order in which they were written."""
         self.fail: Exception | None = None
         """Raised by every write, where set."""
+        self.keep: Exception | None = None
+        """Raised by every delete, where set."""
         self._lock = threading.Lock()
+
+    def at_most(self, seconds: float) -> MemoryStore:
+        return self
 
     def objects(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
         with self._lock:
@@ -50,6 +55,8 @@ class MemoryStore:
             self.written.append(key)
 
     def delete(self, bucket: str, keys: list[str]) -> None:
+        if self.keep:
+            raise self.keep
         for key in keys:
             self.data.pop((bucket, key), None)
 

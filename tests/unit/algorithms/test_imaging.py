@@ -1,13 +1,18 @@
 """What is accepted as an image, and what is said of the rest."""
 
 import io
+import math
+import struct
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from modelyard_algorithms import imaging
+from modelyard_algorithms.contract.limits import MAX_PIXELS
+from modelyard_algorithms.contract.task import DatasetTask, ServingTask, TrainingTask
 from tests.support import pictures
 
 Encoded = Callable[..., bytes]
@@ -79,6 +84,86 @@ def test_the_camera_s_orientation_is_applied() -> None:
     assert (facts.width, facts.height) == (4, 10)
 
 
-def test_a_small_container_takes_smaller_images() -> None:
-    assert imaging.affordable_pixels(178_956_970, None) == 178_956_970
-    assert imaging.affordable_pixels(178_956_970, 2**30) < 50_000_000
+def _tiff(values: "np.ndarray[Any, Any]") -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "TIFF")
+    return buffer.getvalue()
+
+
+def _unsigned_tiff(values: list[int]) -> bytes:
+    """One row of 32-bit numbers without a sign, which Pillow can read but not write."""
+    written = _tiff(np.array([values], dtype=np.uint32).view(np.int32))
+    signed, unsigned = (struct.pack("<HHIHH", imaging.SAMPLE_FORMAT, 3, 1, kind, 0) for kind in (2, 1))
+    assert written.count(signed) == 1
+    return written.replace(signed, unsigned)
+
+
+@pytest.mark.parametrize(
+    ("data", "grey"),
+    [
+        (_tiff(np.array([[0, 0.5, 1]], np.float32)), [0, 128, 255]),
+        (_tiff(np.array([[0.5, 0.5]], np.float32)), [128, 128]),
+        (_tiff(np.array([[0, 100, 255]], np.float32)), [0, 100, 255]),
+        (_tiff(np.array([[0, 257 * 100, 65535]], np.float32)), [0, 100, 255]),
+        (_tiff(np.array([[-1, 0, 1]], np.float32)), [0, 128, 255]),
+        (_tiff(np.array([[0, 5e5, 1e6]], np.float32)), [0, 128, 255]),
+        (_tiff(np.array([[1e9, 1e9]], np.float32)), [0, 0]),
+        (_tiff(np.array([[0, 100, 255]], np.int32)), [0, 100, 255]),
+        (_tiff(np.array([[0, 257 * 100, 65535]], np.int32)), [0, 100, 255]),
+        (_tiff(np.array([[0, 2**30, 2**31 - 1]], np.int32)), [0, 128, 255]),
+        (_tiff(np.array([[-(2**31), 0, 2**31 - 1]], np.int32)), [0, 128, 255]),
+        (_unsigned_tiff([0, 2**31, 2**32 - 1]), [0, 128, 255]),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_more_than_16_bits_keep_their_shades(data: bytes, grey: list[int], channels: int) -> None:
+    facts = imaging.inspect(data, LIMIT)
+    assert (facts.width, facts.height, facts.channels) == (len(grey), 1, 1)
+    assert list(imaging.decode(data, LIMIT, channels).tobytes()) == [v for v in grey for _ in range(channels)]
+
+
+def test_many_rows_are_scaled_alike() -> None:
+    values = np.linspace(0, 1e6, 3 * imaging.ROWS + 1, dtype=np.float32).reshape(-1, 1)
+    found = np.array(imaging.decode(_tiff(values), LIMIT, 1))
+    assert np.array_equal(found, np.rint(255 * (values.astype(np.float64) / 1e6)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_no_numbers_are_refused(value: float) -> None:
+    data = _tiff(np.array([[0, value]], np.float32))
+    for look in (lambda: imaging.inspect(data, LIMIT), lambda: imaging.decode(data, LIMIT, 1)):
+        with pytest.raises(imaging.BadImageError, match="pixels that are no numbers"):
+            look()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"PK\3\4rest", "an archive; unpack it"),
+        (b"\0\0\0\x18ftypheic", "HEIC, AVIF or a video; save it as JPEG or PNG"),
+        (b"%PDF-1.7", "a document or a drawing; save it as PNG"),
+        (b"<svg/>", "a document or a drawing"),
+        (b"II*\0" + bytes(20), "a TIFF of an unusual kind; save it with 8 or 16 bits"),
+    ],
+)
+def test_what_it_is_instead_decides_the_advice(data: bytes, words: str) -> None:
+    with pytest.raises(imaging.BadImageError, match=words):
+        imaging.inspect(data, LIMIT)
+
+
+def test_the_limit_is_the_same_for_reading_training_and_serving() -> None:
+    limits = {task.model_fields["max_pixels"].default for task in (DatasetTask, TrainingTask, ServingTask)}
+    assert limits == {MAX_PIXELS}
+
+
+def test_an_image_that_does_not_fit_into_memory_says_so(
+    monkeypatch: pytest.MonkeyPatch, encoded: Encoded
+) -> None:
+    data = encoded((100, 100))
+    monkeypatch.setattr(imaging, "_memory", lambda: 2**20)
+    imaging.inspect(data, LIMIT)
+    monkeypatch.setattr(imaging, "_memory", lambda: 10_000)
+    for look in (lambda: imaging.inspect(data, LIMIT), lambda: imaging.decode(data, LIMIT, 1)):
+        with pytest.raises(imaging.BadImageError, match="100 x 100 = 10,000 pixels, and the memory limit"):
+            look()
+    assert imaging.affordable_pixels(None) == math.inf

@@ -1,6 +1,14 @@
 """A Dataset version as it stands in the object store: dataset.json and items.jsonl."""
 
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Literal
+
 from modelyard_algorithms.contract.base import WireModel
+
+SplitBy = Literal["Folders", "Fraction"]
+"""Folders: validation is what lies in the source's validation/ folder. Fraction: it was drawn from what is
+for training (with a fraction of 0: nothing was)."""
 
 
 class Item(WireModel):
@@ -29,9 +37,10 @@ class DatasetSummary(WireModel):
     items: int
     bytes: int
     labels: list[str]
-    """Sorted; a class's index is its position here."""
+    """In the order of contract.labels; a class's index is its position here."""
     splits: dict[str, int]
     """Items for each split."""
+    split_by: SplitBy = "Fraction"
     width: int
     height: int
     """The most frequent size in pixels."""
@@ -39,3 +48,17 @@ class DatasetSummary(WireModel):
     source_endpoint: str
     source_bucket: str
     source_prefix: str
+
+
+def version_of(items: Iterable[Item], prefix: str) -> str:
+    """ "sha256:" and the hex digest over the sorted (split, label, path, sha256) of all items.
+
+    Paths are relative to the source's prefix: the same files at another place are the same version.
+    """
+    lines = sorted(
+        f"{item.split}\0{item.label}\0{item.key[len(prefix) :]}\0{item.sha256}\n" for item in items
+    )
+    total = sha256()
+    for line in lines:
+        total.update(line.encode("utf-8", "surrogatepass"))
+    return f"sha256:{total.hexdigest()}"

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from modelyard_algorithms.contract.base import WireModel
+from modelyard_algorithms.contract.manifest import SplitBy
 
 STAGES: Mapping[str, frozenset[str]] = {
     "Dataset": frozenset({"Preparing", "Listing", "Validating"}),
@@ -17,6 +19,11 @@ STAGES: Mapping[str, frozenset[str]] = {
 LONGEST_MESSAGE = 1000
 MOST_METRICS = 100
 LARGEST = 1e15
+MESSAGE_BYTES = 4096
+"""Of an Outcome: the kubelet keeps no more of a container's termination message. It keeps 12,288 of all
+containers of a pod together, and divides them equally: up to three containers have 4,096 each."""
+HEADLINE_BYTES = 2048
+"""Of an Outcome with a result: it stays whole even with five more containers in the pod."""
 
 
 def _moment(text: str) -> str:
@@ -92,22 +99,42 @@ class Report(WireModel):
         return self
 
 
+class Document(WireModel):
+    """The object in the namespace's bucket that holds in full what a result is a headline of."""
+
+    key: Line
+    """Full key."""
+    digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+    """Of the object's bytes."""
+
+    @classmethod
+    def of(cls, key: str, data: bytes) -> "Document":
+        """The object with that key and those bytes."""
+        return cls(key=key, digest=f"sha256:{sha256(data).hexdigest()}")
+
+
 class DatasetResult(WireModel):
     version: str
     items: int
     bytes: int
     classes: int
     labels: list[str]
-    """At most the first 50: the message has 4096 bytes. All of them stand in dataset.json."""
+    """The first of them, as many as fit; all stand in the document."""
     splits: dict[str, int]
+    split_by: SplitBy = "Fraction"
+    document: Document | None = None
+    """dataset.json."""
 
 
 class TrainingResult(WireModel):
     digest: str
     bytes: int
     metrics: dict[str, float]
+    """As many as fit; all stand in the document."""
     epoch: int
     step: int
+    document: Document | None = None
+    """model.json."""
 
 
 class Outcome(WireModel):
@@ -123,7 +150,7 @@ class Outcome(WireModel):
     retriable: bool = True
     log_tail: str = ""
     result: dict[str, Any] | None = None
-    """A DatasetResult or TrainingResult (camelCase)."""
+    """A DatasetResult or TrainingResult (camelCase), never without "Succeeded"."""
 
 
 INVALID_DATA = "InvalidData"

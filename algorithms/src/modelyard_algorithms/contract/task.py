@@ -1,6 +1,7 @@
 """What a pod is asked to do: one JSON document in the environment variable MODELYARD_TASK."""
 
 from modelyard_algorithms.contract.base import WireModel
+from modelyard_algorithms.contract.limits import MAX_PIXELS
 
 
 class Store(WireModel):
@@ -41,8 +42,8 @@ class DatasetTask(WireModel):
     validation_fraction: float = 0.0
     """Used where the source has no train/ and validation/ folders."""
     split_seed: int = 0
-    max_pixels: int = 178_956_970
-    """An image of more pixels is refused as a decompression bomb (Pillow's own limit)."""
+    max_pixels: int = MAX_PIXELS
+    """Of one image; the same in all three tasks."""
     reporting: Reporting | None = None
 
 
@@ -57,6 +58,8 @@ class Channel(WireModel):
     """Store and bucket of the items; keys in items.jsonl are full keys."""
     split: str | None = None
     """Only items of this split; None: all."""
+    drawn_too: bool = False
+    """Also the items of other splits, where these were drawn (DatasetSummary.split_by) and are no folders."""
 
 
 class TrainingTask(WireModel):
@@ -82,6 +85,7 @@ class TrainingTask(WireModel):
     """Of everything that decides the result (algorithm, hyperparameters, dataset versions):
     checkpoints of another fingerprint are not resumed from."""
     checkpoint_interval_seconds: int = 60
+    max_pixels: int = MAX_PIXELS
     reporting: Reporting | None = None
 
 
@@ -94,7 +98,7 @@ class ServingTask(WireModel):
     digest: str | None = None
     """Expected digest of the weights; a model folder that changed is refused."""
     max_request_bytes: int = 16 * 1024 * 1024
-    max_pixels: int = 178_956_970
+    max_pixels: int = MAX_PIXELS
     uid: str | None = None
     """Of the Deployment, for reports."""
     source: str | None = None

@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from modelyard_algorithms.contract import labels
+from modelyard_algorithms.contract.manifest import SplitBy
+from modelyard_algorithms.datasets.file_names import EXTENSIONS, advice
 from modelyard_algorithms.datasets.split import stratified
 
 TRAIN = "train"
 VALIDATION = "validation"
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 CLUTTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 """What operating systems leave behind, in lower case."""
 
@@ -37,8 +39,13 @@ class Layout:
     """What the source holds, and what is wrong with it."""
 
     entries: list[Entry] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    """Sentences that each name a file or label."""
+    split_by: SplitBy = "Fraction"
+    files: list[str] = field(default_factory=list)
+    """Sentences that each name a file."""
+    folders: list[str] = field(default_factory=list)
+    """Sentences that each name a folder."""
+    unlabelled: int = 0
+    """Images, where not one lies in a folder: the prefix may be one folder too deep."""
 
 
 def read_layout(files: Iterable[tuple[str, int]], validation_fraction: float, seed: int) -> Layout:
@@ -53,19 +60,51 @@ def read_layout(files: Iterable[tuple[str, int]], validation_fraction: float, se
     kept = sorted((path, size) for path, size in files if not is_clutter(path))
     layout = Layout()
     explicit = _has_split_folders([path for path, _ in kept])
+    if not explicit and kept and not any("/" in path for path, _ in kept if _is_image(path)):
+        layout.unlabelled = sum(_is_image(path) for path, _ in kept)
+    beside: Counter[str] = Counter()
     for path, size in kept:
-        parts = path.split("/")
-        split = parts[0] if explicit else TRAIN
-        labelled = parts[1:] if explicit else parts
+        top, *rest = path.split("/")
+        if explicit and rest and top not in (TRAIN, VALIDATION):
+            beside[top] += 1
+            continue
+        split, labelled = (top, rest) if explicit else (TRAIN, [top, *rest])
         problem = _problem(path, split, labelled)
-        if problem:
-            layout.problems.append(problem)
-        else:
+        if problem is None:
             layout.entries.append(Entry(path, labelled[0], split, size))
-    if not any(entry.split == VALIDATION for entry in layout.entries):
+        elif not (layout.unlabelled and _is_image(path)):
+            layout.files.append(problem)
+    layout.folders = [_beside(top, count) for top, count in sorted(beside.items())]
+    if any(entry.split == VALIDATION for entry in layout.entries):
+        layout.split_by = "Folders"
+    else:
         layout.entries = _carve(layout.entries, validation_fraction, seed)
-    layout.problems += _label_problems(layout.entries)
     return layout
+
+
+def label_problems(entries: list[Entry], good: list[Entry]) -> list[str]:
+    """A label needs two images to learn from, and one of them in train.
+
+    Args:
+        entries: All images.
+        good: Those of them that can be read.
+    """
+    train = Counter(entry.label for entry in entries if entry.split == TRAIN)
+    total, sound = (Counter(entry.label for entry in some) for some in (entries, good))
+    problems = []
+    for label in labels.in_order(total):
+        if total[label] == 1:
+            problems.append(f"label {label!r} has only 1 image; every label needs at least 2")
+        elif train[label] == 0:
+            problems.append(
+                f"label {label!r} has images in validation/ but none in train/; add some or remove it"
+            )
+        elif sound[label] < 2:
+            problems.append(
+                f"label {label!r} has only {sound[label]} image{'s' * (sound[label] != 1)} without the bad "
+                "ones; every label needs at least 2"
+            )
+    return problems
 
 
 def is_clutter(path: str) -> bool:
@@ -87,14 +126,25 @@ def _has_split_folders(paths: list[str]) -> bool:
     return TRAIN in tops and bool(depths) and min(depths) >= 2
 
 
+def _is_image(path: str) -> bool:
+    return path.lower().endswith(EXTENSIONS)
+
+
 def _problem(path: str, split: str, labelled: list[str]) -> str | None:
     if split not in (TRAIN, VALIDATION):
-        return f"{path!r} lies beside train/; only train/ and validation/ are read there"
+        return f"{path!r} lies beside train/; only train/ and validation/ are read there: remove it"
+    if not _is_image(path):
+        return f"{path!r} is not an image by its name{advice(path)}"
     if len(labelled) < 2 or not labelled[0]:
         return f"{path!r} lies in no label folder; put it into <label>/"
-    if not path.lower().endswith(EXTENSIONS):
-        return f"{path!r} is not an image by its name; remove it (accepted: {', '.join(EXTENSIONS)})"
     return None
+
+
+def _beside(top: str, count: int) -> str:
+    return (
+        f"folder {top + '/'!r} with {count:,} file{'s' * (count != 1)} lies beside train/; only train/ and "
+        "validation/ are read there: rename it to validation/ if it is for that, or remove it"
+    )
 
 
 def _carve(entries: list[Entry], fraction: float, seed: int) -> list[Entry]:
@@ -105,22 +155,3 @@ def _carve(entries: list[Entry], fraction: float, seed: int) -> list[Entry]:
         Entry(entry.path, entry.label, VALIDATION if entry.path in chosen else TRAIN, entry.size)
         for entry in entries
     ]
-
-
-def _label_problems(entries: list[Entry]) -> list[str]:
-    """A label needs two images to learn from (one more where a share of it is held out)."""
-    train = Counter(entry.label for entry in entries if entry.split == TRAIN)
-    total = Counter(entry.label for entry in entries)
-    problems = [
-        f"label {label!r} has only 1 image; every label needs at least 2"
-        for label, count in sorted(total.items())
-        if count == 1
-    ]
-    problems += [
-        f"label {label!r} has images in validation/ but none in train/; add some or remove it"
-        for label in sorted(total)
-        if train[label] == 0 and total[label] > 1
-    ]
-    if len(total) == 1:
-        problems.append(f"there is only one label, {next(iter(total))!r}; classification needs at least 2")
-    return problems

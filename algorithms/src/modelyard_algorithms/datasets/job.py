@@ -6,17 +6,18 @@ Running the job again over the same content writes the same bytes to the same ke
 
 import hashlib
 import logging
-from dataclasses import dataclass, field
 from functools import partial
 from threading import BoundedSemaphore
 
 from modelyard_algorithms import imaging, parallel, resources, tasks
 from modelyard_algorithms.contract import layout, report
 from modelyard_algorithms.contract.manifest import DatasetSummary, Item
-from modelyard_algorithms.contract.report import DatasetResult, Outcome
+from modelyard_algorithms.contract.report import DatasetResult, Document, Outcome
+from modelyard_algorithms.contract.seal import Seal
 from modelyard_algorithms.contract.task import DatasetTask
-from modelyard_algorithms.datasets import image_folder, upload, version
-from modelyard_algorithms.datasets.image_folder import Entry
+from modelyard_algorithms.datasets import depth, image_folder, upload, version
+from modelyard_algorithms.datasets.image_folder import Entry, Layout
+from modelyard_algorithms.datasets.problems import Problems
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.paths import Paths
 from modelyard_algorithms.runtime import outcome
@@ -37,40 +38,12 @@ MAX_BYTES = 256 * 1024 * 1024
 """Largest file that is read at all."""
 LARGE_BYTES = 32 * 1024 * 1024
 """Files from this size on are held one at a time, to bound memory."""
-NAMED = 20
-"""Bad files that the message names."""
 THREADS_PER_CPU = 4
 """Most of the time is waiting for the object store."""
 LABELS_IN_RESULT = 50
+"""At most; long ones are fewer (runtime.outcome)."""
 UNLISTABLE = "\ufffd"
 """What a listing (XML) holds in place of a control character."""
-
-
-@dataclass(kw_only=True)
-class _Problems:
-    """Sentences about bad files: the first by name, all by number."""
-
-    sentences: list[str] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, sentence: str) -> None:
-        self.count += 1
-        if len(self.sentences) < NAMED:
-            self.sentences.append(sentence)
-
-    def raise_if_any(self, what: str) -> None:
-        """One InvalidData error for all of them."""
-        if not self.count:
-            return
-        hidden = self.count - len(self.sentences)
-        more = f"; and {hidden} more" if hidden > 0 else ""
-        shown = "; ".join(sorted(self.sentences))
-        noun = "problem" if self.count == 1 else "problems"
-        raise WorkloadError(
-            report.INVALID_DATA,
-            f"{self.count} {noun} in {what}: {shown}{more}. Fix or remove what is named, then "
-            "change spec.revision to have the Dataset read again",
-        )
 
 
 def main() -> int:
@@ -100,22 +73,17 @@ def _run(task: DatasetTask, paths: Paths) -> Outcome:
     )
     try:
         patience = Patience.from_environment(notify=reporter.notify)
-        summary = build(task, Stores(task.stores, paths.stores, patience), reporter)
+        summary, document = build(task, Stores(task.stores, paths.stores, patience), reporter)
     finally:
         reporter.close()
-    result = DatasetResult(
-        version=summary.version,
-        items=summary.items,
-        bytes=summary.bytes,
-        classes=len(summary.labels),
-        labels=summary.labels[:LABELS_IN_RESULT],
-        splits=summary.splits,
-    )
-    return outcome.succeeded(result.model_dump(by_alias=True))
+    return outcome.succeeded(_result(summary, document))
 
 
-def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> DatasetSummary:
-    """Validate the source and write its version.
+def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> tuple[DatasetSummary, Document]:
+    """Validate the source and write its version; all that is wrong is found in one pass.
+
+    Returns:
+        The version's summary, and where it is written.
 
     Raises:
         WorkloadError: InvalidData that names the bad files, or the store's reasons.
@@ -125,19 +93,41 @@ def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> DatasetSumma
     where = f"{source.bucket}/{source.prefix}"
     seal = upload.read_seal(stores.folder(task.seal)) if task.seal else None
     objects = list(source.objects())
-    if seal:
-        upload.check(seal, objects, where)
-    entries = _laid_out(objects, source, where, task)
-    items = _validated(entries, source, where, task, reporter)
-    summary = version.summarize(items, task, source)
+    problems = Problems()
+    if seal and (sentence := upload.mismatch(seal, objects)):
+        problems.add(sentence)
+    found = _laid_out(objects, source, task, problems)
+    if not found.entries and not problems.count:
+        again = f"; then {upload.AGAIN}" if task.seal else ""
+        raise WorkloadError(
+            report.INVALID_DATA,
+            f"there are no images in {where}; upload them as train/<label>/<image> and "
+            f"validation/<label>/<image>, or as <label>/<image>{again}",
+        )
+    items = _validated(found.entries, source, task, reporter, problems)
+    problems.raise_if_any(where, _advice(seal))
+    summary = version.summarize(items, task, source, found.split_by)
     destination = stores.folder(task.destination).folder(summary.version.removeprefix("sha256:"))
     destination.write(layout.ITEMS_FILE, version.manifest(items), "application/x-ndjson")
-    destination.write_json(layout.DATASET_FILE, summary.to_json())
+    document = destination.write_json(layout.DATASET_FILE, summary.to_json())
     reporter.update(percent=100.0, seconds_left=0.0)
-    return summary
+    return summary, document
 
 
-def _laid_out(objects: list[ObjectInfo], source: Folder, where: str, task: DatasetTask) -> list[Entry]:
+def _result(summary: DatasetSummary, document: Document) -> DatasetResult:
+    return DatasetResult(
+        version=summary.version,
+        items=summary.items,
+        bytes=summary.bytes,
+        classes=len(summary.labels),
+        labels=summary.labels[:LABELS_IN_RESULT],
+        splits=summary.splits,
+        split_by=summary.split_by,
+        document=document,
+    )
+
+
+def _laid_out(objects: list[ObjectInfo], source: Folder, task: DatasetTask, problems: Problems) -> Layout:
     if task.format != "ImageFolder":
         raise WorkloadError(
             report.INVALID_DATA, f"format {task.format!r} is not known; the known format is ImageFolder"
@@ -148,35 +138,35 @@ def _laid_out(objects: list[ObjectInfo], source: Folder, where: str, task: Datas
         task.validation_fraction,
         task.split_seed,
     )
-    problems = _Problems()
-    for sentence in found.problems:
+    if found.unlabelled:
+        problems.add(depth.too_deep(found.unlabelled, source.prefix, is_upload=task.seal is not None))
+    for sentence in found.folders:
         problems.add(sentence)
-    problems.raise_if_any(where)
-    if not found.entries:
-        again = f"; then {upload.AGAIN}" if task.seal else ""
-        raise WorkloadError(
-            report.INVALID_DATA,
-            f"there are no images in {where}; upload them as train/<label>/<image> and "
-            f"validation/<label>/<image>, or as <label>/<image>{again}",
-        )
-    return found.entries
+    for sentence in found.files:
+        problems.add_file(sentence)
+    return found
+
+
+def _advice(seal: Seal | None) -> str:
+    """What is left to do once the problems are fixed."""
+    counted = seal is not None and (seal.files is not None or seal.bytes is not None)
+    again = upload.AGAIN if counted else "change spec.revision (or the source)"
+    return f"Fix or remove what is named, then {again} to have the Dataset read again"
 
 
 def _validated(
-    entries: list[Entry], source: Folder, where: str, task: DatasetTask, reporter: Reporter
+    entries: list[Entry], source: Folder, task: DatasetTask, reporter: Reporter, problems: Problems
 ) -> list[Item]:
-    """Items of all entries, read and decoded in parallel."""
+    """Items of all entries that are images, read and decoded in parallel."""
     pace = Pace(len(entries))
-    problems = _Problems()
     items: list[Item] = []
     threads = THREADS_PER_CPU * resources.threads()
-    max_pixels = imaging.affordable_pixels(task.max_pixels, resources.memory_limit())
-    examine = partial(_examine, source=source, max_pixels=max_pixels, large=BoundedSemaphore())
+    examine = partial(_examine, source=source, max_pixels=task.max_pixels, large=BoundedSemaphore())
     for done, found in enumerate(parallel.map_unordered(examine, entries, threads), start=1):
         if isinstance(found, Item):
             items.append(found)
         else:
-            problems.add(found)
+            problems.add_file(found)
         if done % 16 == 0 or done == len(entries):
             reporter.update(
                 stage="Validating",
@@ -184,7 +174,12 @@ def _validated(
                 seconds_left=pace.seconds_left(done),
                 samples_per_second=round(pace.rate(done), 1),
             )
-    problems.raise_if_any(where)
+    keys = {item.key for item in items}
+    good = [entry for entry in entries if source.prefix + entry.path in keys]
+    if alone := depth.one_label(entries, is_upload=task.seal is not None):
+        problems.add(alone)
+    for sentence in image_folder.label_problems(entries, good):
+        problems.add(sentence)
     return items
 
 

@@ -43,21 +43,18 @@ def read_seal(folder: Folder) -> Seal:
         ) from None
 
 
-def check(seal: Seal, objects: Iterable[ObjectInfo], where: str) -> None:
-    """Compare the seal with what lies in the upload's folder; folder markers do not count as files.
-
-    Raises:
-        WorkloadError: InvalidData; something is missing, or there is more than was sealed.
-    """
+def mismatch(seal: Seal, objects: Iterable[ObjectInfo]) -> str | None:
+    """What the seal says and the upload's folder does not hold, in a sentence; folder markers do not count
+    as files."""
     sizes = [item.size for item in objects if not item.key.endswith("/")]
     expected, found = [], []
     for count, there, unit in ((seal.files, len(sizes), "files"), (seal.bytes, sum(sizes), "bytes")):
         if count is not None and count != there:
             expected.append(f"{count:,} {unit}")
             found.append(f"{there:,} {unit}")
-    if expected:
-        raise WorkloadError(
-            report.INVALID_DATA,
-            f"the upload was sealed with {' and '.join(expected)}, but there are {' and '.join(found)} in "
-            f"{where}; upload the rest or remove what is too much, then {AGAIN}",
-        )
+    if not expected:
+        return None
+    return (
+        f"the upload was sealed with {' and '.join(expected)}, but there are {' and '.join(found)}; upload "
+        "the rest or remove what is too much"
+    )

@@ -5,6 +5,7 @@ Legend of shapes: n samples, c channels, h and w pixels. Tensors of pixels are u
 """
 
 import mmap
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from torch import Tensor
 
 from modelyard_algorithms import imaging, resources
 from modelyard_algorithms.contract import report
+from modelyard_algorithms.contract.limits import MAX_PIXELS
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.contract.model_card import Preprocessing
 from modelyard_algorithms.failure import WorkloadError
-from modelyard_algorithms.runtime import prefetch
 from modelyard_algorithms.runtime.prefetch import Piece
 
 LARGEST_SIDE = 256
@@ -28,15 +29,21 @@ MEMORY_SHARE = 0.4
 DEFAULT_MEMORY = 8 * 2**30
 """Bytes taken for the container's memory where it has no limit."""
 STATISTICS_SAMPLES = 2000
-MAX_PIXELS = 178_956_970
-"""The dataset job has refused larger images already; this bounds what a worker would decode."""
 
 
 class Images:
     """One channel's images and classes."""
 
     def __init__(
-        self, pieces: list[Piece], path: Path, labels: list[str], shape: tuple[int, int, int], budget: int
+        self,
+        pieces: list[Piece],
+        path: Path,
+        labels: list[str],
+        shape: tuple[int, int, int],
+        *,
+        budget: int,
+        max_pixels: int = MAX_PIXELS,
+        decoded: Callable[[int], None] = lambda _count: None,
     ) -> None:
         """
         Args:
@@ -45,16 +52,19 @@ class Images:
             labels: The class of a label is its position here.
             shape: Of a decoded image: (c, h, w).
             budget: Bytes that the decoded images may take; above it they are decoded at each use.
+            max_pixels: Of an image before it is brought to the shape.
+            decoded: Called with how many images are decoded, while all of them are.
         """
         classes = {label: index for index, label in enumerate(labels)}
         self.shape = shape
         self.classes_n = torch.tensor([_class(piece, classes) for piece in pieces], dtype=torch.int64)
         self._pieces = pieces
         self._file = _map(path)
+        self._max_pixels = max_pixels
         self._pool = ThreadPoolExecutor(resources.threads(), thread_name_prefix="decode")
         self._decoded_nchw: Tensor | None = None
         if len(pieces) * shape[0] * shape[1] * shape[2] <= budget:
-            self._decoded_nchw = self._decode(range(len(pieces)))
+            self._decoded_nchw = self._decode(range(len(pieces)), decoded)
 
     def __len__(self) -> int:
         return len(self._pieces)
@@ -65,7 +75,9 @@ class Images:
             return self._decoded_nchw[indices_n]
         return self._decode(indices_n.tolist())
 
-    def _decode(self, indices: "range | list[int]") -> Tensor:
+    def _decode(
+        self, indices: "range | list[int]", decoded: Callable[[int], None] = lambda _count: None
+    ) -> Tensor:
         decoded_nchw = torch.empty((len(indices), *self.shape), dtype=torch.uint8)
 
         def one(place: tuple[int, int]) -> None:
@@ -73,28 +85,18 @@ class Images:
             decoded_nchw[row] = self._image(self._pieces[index])
 
         # Pillow releases the interpreter's lock while it decodes.
-        for _ in self._pool.map(one, enumerate(indices), chunksize=16):
-            pass
+        for count, _ in enumerate(self._pool.map(one, enumerate(indices)), start=1):
+            decoded(count)
         return decoded_nchw
 
     def _image(self, piece: Piece) -> Tensor:
         data = self._file[piece.offset : piece.offset + piece.size]
         try:
-            return to_tensor(imaging.decode(data, MAX_PIXELS, self.shape[0]), self.shape)
+            return to_tensor(imaging.decode(data, self._max_pixels, self.shape[0]), self.shape)
         except imaging.BadImageError as error:
             raise WorkloadError(
                 report.INVALID_DATA, f"{piece.key!r} {error}; validate the Dataset again"
             ) from None
-
-
-def load(scratch: Path, channel: str, labels: list[str], shape: tuple[int, int, int], budget: int) -> Images:
-    """A channel that ``runtime.prefetch`` has fetched.
-
-    Raises:
-        WorkloadError: it could not be fetched, or holds a label that is not among ``labels``.
-    """
-    index, path = prefetch.wait(scratch, channel)
-    return Images(index.pieces, path, labels, shape, budget)
 
 
 def to_tensor(image: Image.Image, shape: tuple[int, int, int]) -> Tensor:

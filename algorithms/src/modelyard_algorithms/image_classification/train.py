@@ -6,7 +6,6 @@ Legend of shapes: n samples of this rank, c channels, h and w pixels, k classes.
 import logging
 import math
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import torch
@@ -16,13 +15,14 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from modelyard_algorithms.contract.model_card import ModelCard, Preprocessing
+from modelyard_algorithms.contract.model_card import ModelCard
 from modelyard_algorithms.contract.report import TrainingResult
 from modelyard_algorithms.image_classification import data
 from modelyard_algorithms.image_classification.config import Config
 from modelyard_algorithms.image_classification.data import Images
+from modelyard_algorithms.image_classification.inputs import Inputs, load_inputs
 from modelyard_algorithms.image_classification.predict import build_model
-from modelyard_algorithms.runtime import artifacts, distributed, prefetch, randomness
+from modelyard_algorithms.runtime import artifacts, distributed, randomness
 from modelyard_algorithms.runtime.checkpoints import Checkpoints, Progress, State, resume
 from modelyard_algorithms.runtime.context import Context, TerminatedError
 from modelyard_algorithms.runtime.history import History
@@ -37,16 +37,6 @@ EVALUATION_BATCH = 256
 REPORT_SECONDS = 0.25
 LAST_CHECKPOINT_SECONDS = 20.0
 """For writing a checkpoint after SIGTERM: less than launch.SHUTDOWN_SECONDS."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What the training reads."""
-
-    labels: list[str]
-    train: Images
-    validation: Images | None
-    preprocessing: Preprocessing
 
 
 def train(context: Context) -> TrainingResult:
@@ -71,20 +61,6 @@ def train(context: Context) -> TrainingResult:
             training.keep()
         raise
     return training.finish()
-
-
-def load_inputs(context: Context, config: Config) -> Inputs:
-    """The channels' images, decoded if they fit into memory."""
-    task = context.task
-    index, _ = prefetch.wait(context.scratch, "train")
-    shape = data.shape_of(index.summary, config.image_size)
-    budget = data.memory_budget(task.processes_per_worker, len(task.channels))
-    labels = index.summary.labels
-    train_images = data.load(context.scratch, "train", labels, shape, budget)
-    validation = None
-    if "validation" in task.channels:
-        validation = data.load(context.scratch, "validation", labels, shape, budget)
-    return Inputs(labels, train_images, validation, data.preprocessing_of(train_images))
 
 
 class Training:
@@ -115,6 +91,7 @@ class Training:
             group.world,
             written=lambda written: context.reporter.update(checkpoint=written),
             before=self._note,
+            warn=context.reporter.warn,
         )
         self._progress = resume(self._checkpoints, self._state, group)
         if self._progress.step:
@@ -153,6 +130,7 @@ class Training:
             self._figures = self._evaluate("train", self._inputs.train) | self._validate()
         figures = _rounded(self._figures)
         weights, digest = artifacts.weights(self._state.model.state_dict())
+        published = None
         if self._history:
             self._context.reporter.update(
                 stage="Publishing",
@@ -163,7 +141,7 @@ class Training:
                 metrics={"loss": figures["train/loss"], **figures},
             )
             folder = self._context.stores.folder(self._context.task.model)
-            artifacts.publish(folder, weights, self._card(weights, digest))
+            published = artifacts.publish(folder, weights, self._card(weights, digest))
             self._checkpoints.drain()
             self._history.close()
         return TrainingResult(
@@ -172,6 +150,7 @@ class Training:
             metrics=figures,
             epoch=self._progress.epoch,
             step=self._progress.step,
+            document=published,
         )
 
     def _epoch(self, epoch: int) -> dict[str, float]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.model_card import ModelCard
+from modelyard_algorithms.contract.report import Document
 from modelyard_algorithms.storage import Folder
 
 LIBRARIES = ("torch", "safetensors", "pillow", "numpy", "modelyard-algorithms")
@@ -22,10 +23,10 @@ def weights(tensors: Mapping[str, Tensor]) -> tuple[bytes, str]:
     return data, f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def publish(folder: Folder, data: bytes, card: ModelCard) -> None:
-    """Write both files; whoever finds model.json finds the weights that it names."""
+def publish(folder: Folder, data: bytes, card: ModelCard) -> Document:
+    """Write both files; whoever finds model.json, which is returned, finds the weights that it names."""
     folder.write(layout.WEIGHTS_FILE, data)
-    folder.write_json(layout.MODEL_FILE, card.to_json())
+    return folder.write_json(layout.MODEL_FILE, card.to_json())
 
 
 def libraries() -> dict[str, str]:

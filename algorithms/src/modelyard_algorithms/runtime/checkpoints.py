@@ -12,7 +12,6 @@ runs no code (no pickle). Random state is not stored because it is derived, see 
 import hashlib
 import json
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from modelyard_algorithms.contract.base import WireModel
 from modelyard_algorithms.contract.report import CheckpointReport
+from modelyard_algorithms.runtime.checkpoint_folders import COMPLETE, Pruner, files_in, name_of
 from modelyard_algorithms.runtime.distributed import Group, share_bytes
 from modelyard_algorithms.storage import Folder, ObjectMissingError
 
@@ -33,10 +33,7 @@ log = logging.getLogger(__name__)
 
 MODEL = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
-COMPLETE = "checkpoint.json"
-KEPT = 2
 FORMAT = 1
-NAME = re.compile(r"(\d+)-(\d+)")
 
 
 class Progress(WireModel):
@@ -128,6 +125,7 @@ class Checkpoints:
         world: int,
         written: Callable[[CheckpointReport], None] = lambda _report: None,
         before: Callable[[], None] = lambda: None,
+        warn: Callable[[str | None], None] = lambda _text: None,
     ) -> None:
         """
         Args:
@@ -137,6 +135,7 @@ class Checkpoints:
             world: Processes of this run, for the record.
             written: Called with each complete checkpoint.
             before: Called by the writer's thread before it completes a checkpoint.
+            warn: Called when old checkpoints cannot be deleted, see checkpoint_folders.Pruner.
         """
         self._folder = folder.folder(f"checkpoints/{fingerprint}")
         self._fingerprint = fingerprint
@@ -144,6 +143,7 @@ class Checkpoints:
         self._world = world
         self._written = written
         self._before = before
+        self._pruner = Pruner(self._folder, warn)
         self._last = time.monotonic()
         self._waiting: Snapshot | None = None
         self._busy = False
@@ -175,11 +175,12 @@ class Checkpoints:
 
     def newest(self) -> tuple[bytes, bytes, bytes] | None:
         """Files (checkpoint.json, model, optimizer) of the newest checkpoint that is whole."""
-        for name in reversed(self._names()):
+        for name in sorted(files_in(self._folder), reverse=True):
             try:
                 return self._read(name)
             except (ObjectMissingError, ValueError) as error:
                 log.warning("checkpoint %s is not whole (%s); trying the one before", name, error)
+                self._pruner.is_damaged(name)
         return None
 
     def _raise(self) -> None:
@@ -204,7 +205,7 @@ class Checkpoints:
 
     def _write(self, snapshot: Snapshot) -> None:
         progress = snapshot.progress
-        name = f"{progress.epoch:06d}-{progress.step:010d}"
+        name = name_of(progress.epoch, progress.step)
         folder = self._folder.folder(name)
         files = {
             MODEL: safetensors.torch.save(snapshot.model),
@@ -224,14 +225,7 @@ class Checkpoints:
         self._before()
         folder.write_json(COMPLETE, complete.to_json())
         self._written(CheckpointReport(epoch=progress.epoch, step=progress.step, key=folder.prefix))
-        for old in self._names()[:-KEPT]:
-            self._folder.folder(old).delete()
-
-    def _names(self) -> list[str]:
-        """Folders in the order of their progress, oldest first, whole or not."""
-        start = len(self._folder.prefix)
-        found = {item.key[start:].split("/", 1)[0] for item in self._folder.objects()}
-        return sorted(name for name in found if NAME.fullmatch(name))
+        self._pruner.prune(name)
 
     def _read(self, name: str) -> tuple[bytes, bytes, bytes]:
         folder = self._folder.folder(name)

@@ -110,7 +110,9 @@ class Launcher:
         reporter = Reporter.of_training(task, paths.report_token, leads=tasks.node_rank() == 0)
         reporter.update(stage="Preparing")
         stores = Stores(task.stores, paths.stores, Patience.from_environment(reporter.notify))
-        prefetch.run(task, stores, paths.scratch)
+        prefetch.run(
+            task, stores, paths.scratch, lambda percent: reporter.update(stage="Preparing", percent=percent)
+        )
         reporter.close()
 
     def _terminate(self, _signal: int, _frame: FrameType | None) -> None:

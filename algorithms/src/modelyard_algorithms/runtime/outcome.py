@@ -3,25 +3,37 @@
 import json
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from modelyard_algorithms.contract import environment, report
-from modelyard_algorithms.contract.report import Outcome
+from modelyard_algorithms.contract.report import (
+    HEADLINE_BYTES,
+    MESSAGE_BYTES,
+    DatasetResult,
+    Outcome,
+    TrainingResult,
+)
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-LIMIT = 4096
-"""Bytes that the kubelet keeps of a termination message."""
-
 SUCCEEDED = "Succeeded"
 MESSAGE_LIMIT = 2048
+SPLITS = ("validation", "train")
+"""Whose metrics matter most."""
 
 
-def succeeded(result: dict[str, object], message: str = "") -> Outcome:
-    """The Outcome of a work that is done."""
-    return Outcome(reason=SUCCEEDED, message=message, retriable=False, result=result)
+def succeeded(result: DatasetResult | TrainingResult) -> Outcome:
+    """The Outcome of a work that is done. A result that is too long loses the last of its labels, or the
+    metrics that matter least: they stand in its document."""
+    if isinstance(result, DatasetResult):
+        labels = result.labels
+        return _longest(labels, lambda kept: result.model_copy(update={"labels": list(kept)}))
+    metrics = sorted(result.metrics.items(), key=lambda metric: _weight(metric[0]))
+    return _longest(metrics, lambda kept: result.model_copy(update={"metrics": dict(kept)}))
 
 
 def exit_code(outcome: Outcome) -> int:
@@ -31,8 +43,12 @@ def exit_code(outcome: Outcome) -> int:
     return 1 if outcome.retriable else environment.EXIT_INVALID
 
 
-def fit(outcome: Outcome, limit: int = LIMIT) -> bytes:
-    """JSON of the outcome in at most ``limit`` bytes: the oldest log lines go first."""
+def fit(outcome: Outcome, limit: int = MESSAGE_BYTES) -> bytes:
+    """JSON of the outcome in at most ``limit`` bytes: the oldest log lines go first, a result never.
+
+    Raises:
+        ValueError: the result alone is longer.
+    """
     if len(outcome.message) > MESSAGE_LIMIT:
         outcome = outcome.model_copy(update={"message": outcome.message[: MESSAGE_LIMIT - 1] + "…"})
     lines = outcome.log_tail.splitlines()
@@ -45,7 +61,7 @@ def fit(outcome: Outcome, limit: int = LIMIT) -> bytes:
         elif outcome.message:
             outcome = outcome.model_copy(update={"message": outcome.message[: len(outcome.message) // 2]})
         else:
-            outcome = outcome.model_copy(update={"result": None})
+            raise ValueError(f"a result of {len(data):,} bytes does not fit into {limit:,}")
 
 
 def write(outcome: Outcome, path: Path) -> None:
@@ -74,3 +90,26 @@ def most_telling(outcomes: Iterable[Outcome]) -> Outcome | None:
     """
     rank = {SUCCEEDED: 3, report.PEER_LOST: 2, report.TERMINATED: 1}
     return min(outcomes, key=lambda outcome: rank.get(outcome.reason, 0), default=None)
+
+
+def _longest(parts: Sequence[T], result: Callable[[Sequence[T]], DatasetResult | TrainingResult]) -> Outcome:
+    """The outcome whose result has as many of the first parts as fit into HEADLINE_BYTES."""
+
+    def outcome(count: int) -> Outcome:
+        found = result(parts[:count]).model_dump(by_alias=True, exclude_none=True)
+        return Outcome(reason=SUCCEEDED, retriable=False, result=found)
+
+    fitting, beyond = 0, len(parts) + 1
+    while beyond - fitting > 1:
+        middle = (fitting + beyond) // 2
+        if len(outcome(middle).to_json().encode()) <= HEADLINE_BYTES:
+            fitting = middle
+        else:
+            beyond = middle
+    return outcome(fitting)
+
+
+def _weight(metric: str) -> tuple[int, str]:
+    """Of two metrics the one with the smaller weight is kept longer."""
+    split = metric.partition("/")[0]
+    return SPLITS.index(split) if split in SPLITS else len(SPLITS), metric

@@ -10,29 +10,33 @@ A mark (a small JSON file, written last) says that all is there, or why not.
 """
 
 import hashlib
-import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from pydantic import ValidationError
+
 from modelyard_algorithms import parallel, resources
 from modelyard_algorithms.contract import layout, report
 from modelyard_algorithms.contract.base import WireModel
-from modelyard_algorithms.contract.manifest import DatasetSummary, Item
+from modelyard_algorithms.contract.manifest import DatasetSummary, Item, version_of
 from modelyard_algorithms.contract.report import Outcome
 from modelyard_algorithms.contract.task import Channel, TrainingTask
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.runtime import outcome
-from modelyard_algorithms.storage import Folder, ObjectMissingError, Stores
+from modelyard_algorithms.storage import Folder, ObjectMissingError, ObjectTooLargeError, Stores
 
 DATA = "data"
 READY = "ready.json"
 POLL_SECONDS = 0.05
 THREADS_PER_CPU = 4
+FETCHED_PERCENT = 50.0
+"""Of the preparation, when all images are fetched and none is decoded. That this moves is what keeps a long
+download from counting as a stall."""
 
 
 class Piece(WireModel):
@@ -51,13 +55,32 @@ class Prefetched(WireModel):
     pieces: list[Piece]
 
 
-def run(task: TrainingTask, stores: Stores, scratch: Path) -> None:
-    """Fetch all channels and set the mark; never raises."""
+def run(
+    task: TrainingTask,
+    stores: Stores,
+    scratch: Path,
+    progress: Callable[[float], None] = lambda _percent: None,
+) -> None:
+    """Fetch all channels and set the mark; never raises.
+
+    Args:
+        task: The training.
+        stores: Its object stores.
+        scratch: Folder below which the files are written.
+        progress: Called with the percent of the preparation that is done, up to FETCHED_PERCENT.
+    """
     folder = scratch / DATA
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, channel in task.channels.items():
-            _fetch(name, channel, stores, folder)
+        manifests = {
+            name: _manifest(name, channel, stores.folder(channel.manifest))
+            for name, channel in task.channels.items()
+        }
+        share = _Share(sum(item.bytes for _, items in manifests.values() for item in items), progress)
+        for name, (summary, items) in manifests.items():
+            pieces = _fetch(items, task.channels[name], stores, folder / f"{name}.bin", share)
+            index = Prefetched(summary=summary, pieces=pieces)
+            write_atomically(folder / f"{name}.json", index.to_json())
         ended = Outcome(reason=outcome.SUCCEEDED)
     except WorkloadError as error:
         ended = error.outcome()
@@ -92,16 +115,32 @@ def write_atomically(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _fetch(name: str, channel: Channel, stores: Stores, folder: Path) -> None:
-    summary, items = _manifest(name, channel, stores.folder(channel.manifest))
+class _Share:
+    """Says how much of all bytes has been fetched."""
+
+    def __init__(self, total: int, progress: Callable[[float], None]) -> None:
+        self._total = max(1, total)
+        self._done = 0
+        self._progress = progress
+
+    def add(self, count: int) -> None:
+        """So many bytes more."""
+        self._done += count
+        self._progress(FETCHED_PERCENT * self._done / self._total)
+
+
+def _fetch(items: list[Item], channel: Channel, stores: Stores, path: Path, share: _Share) -> list[Piece]:
+    """Write the images into one file; returns where each of them lies, in the order of the items."""
     source = stores.folder(channel.source)
     lock = threading.Lock()
     threads = THREADS_PER_CPU * resources.threads()
-    with (folder / f"{name}.bin").open("wb") as file:
+    pieces: dict[int, Piece] = {}
+    with path.open("wb") as file:
         one = partial(_download, source=source, dataset=channel.dataset, file=file, lock=lock)
-        pieces = dict(parallel.map_unordered(one, enumerate(items), threads))
-    index = Prefetched(summary=summary, pieces=[pieces[position] for position in range(len(items))])
-    write_atomically(folder / f"{name}.json", index.to_json())
+        for position, piece in parallel.map_unordered(one, enumerate(items), threads):
+            pieces[position] = piece
+            share.add(piece.size)
+    return [pieces[position] for position in range(len(items))]
 
 
 def _download(
@@ -110,9 +149,11 @@ def _download(
     """Append one image to the file; its bytes must be those that were validated."""
     position, item = numbered
     try:
-        data = source.store.read(source.bucket, item.key)
+        data = source.store.read(source.bucket, item.key, item.bytes)
     except ObjectMissingError:
         raise _changed(item, dataset, "was deleted") from None
+    except ObjectTooLargeError:
+        raise _changed(item, dataset, "has changed") from None
     if hashlib.sha256(data).hexdigest() != item.sha256:
         raise _changed(item, dataset, "has changed")
     with lock:
@@ -130,26 +171,37 @@ def _changed(item: Item, dataset: str, what: str) -> WorkloadError:
 
 
 def _manifest(name: str, channel: Channel, folder: Folder) -> tuple[DatasetSummary, list[Item]]:
-    """The version's summary and the channel's items, in the manifest's order."""
+    """The version's summary and the channel's items, in the manifest's order.
+
+    Raises:
+        WorkloadError: InvalidData; the version is gone, cannot be read or is not what it was, or the channel
+            has no items. Another try would find the same.
+    """
+    version = f"version {channel.version} of Dataset {channel.dataset!r}"
+    again = "change the Dataset's spec.revision to have it made anew"
     try:
         summary = DatasetSummary.model_validate_json(folder.read(layout.DATASET_FILE))
-        items = list(_items(folder.read(layout.ITEMS_FILE), channel.split))
+        items = [Item.model_validate_json(line) for line in folder.read(layout.ITEMS_FILE).splitlines()]
     except ObjectMissingError as error:
         raise WorkloadError(
-            report.INVALID_DATA,
-            f"version {channel.version} of Dataset {channel.dataset!r} is not in the object store ({error}); "
-            "let the Dataset be validated again",
+            report.INVALID_DATA, f"{version} is not in the object store ({error}); {again}"
         ) from None
-    if not items:
+    except ValidationError:
+        raise WorkloadError(
+            report.INVALID_DATA, f"{version} cannot be read from {folder.bucket}/{folder.prefix}; {again}"
+        ) from None
+    found = version_of(items, summary.source_prefix)
+    if found != channel.version:
+        raise WorkloadError(
+            report.INVALID_DATA,
+            f"{version} is not what it was: {folder.bucket}/{folder.prefix} holds items with the digest "
+            f"{found}; {again}",
+        )
+    whole = channel.split is None or (channel.drawn_too and summary.split_by == "Fraction")
+    chosen = [item for item in items if whole or item.split == channel.split]
+    if not chosen:
         raise WorkloadError(
             report.INVALID_DATA,
             f"channel {name!r}: Dataset {channel.dataset!r} has no items in split {channel.split!r}",
         )
-    return summary, items
-
-
-def _items(lines: bytes, split: str | None) -> Iterator[Item]:
-    for line in lines.splitlines():
-        item = Item.model_validate(json.loads(line))
-        if split is None or item.split == split:
-            yield item
+    return summary, chosen

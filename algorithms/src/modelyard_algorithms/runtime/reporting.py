@@ -54,6 +54,7 @@ class Reporter:
         self._repeat = repeat
         self._fixed = {"kind": kind, "namespace": namespace, "name": name, "uid": uid, "attempt": attempt}
         self._state: dict[str, Any] = {"stage": "Preparing"}
+        self._warning: str | None = None
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._closing = threading.Event()
@@ -88,10 +89,17 @@ class Reporter:
         """Set or clear the report's message (fits storage.Patience)."""
         self.update(message=message)
 
+    def warn(self, message: str | None) -> None:
+        """Set or clear what the report says as long as nothing more urgent is to be said."""
+        with self._lock:
+            self._warning = message
+        self._changed.set()
+
     def report(self) -> Report:
         """What would be sent now."""
         with self._lock:
             state = dict(self._state)
+            state["message"] = state.get("message") or self._warning
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return Report(**self._fixed, **_sendable(state), time=now)
 

@@ -28,7 +28,7 @@ def main() -> int:
     stop.listen()
     try:
         result = _train(tasks.read_task(TrainingTask), paths, stop)
-        last_words = outcome.succeeded(result.model_dump(by_alias=True))
+        last_words = outcome.succeeded(result)
     except WorkloadError as error:
         last_words = error.outcome()
     except TerminatedError as error:

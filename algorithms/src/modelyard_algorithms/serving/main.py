@@ -8,7 +8,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
-from modelyard_algorithms import catalog, imaging, resources, tasks
+from modelyard_algorithms import catalog, resources, tasks
 from modelyard_algorithms.contract import environment, report
 from modelyard_algorithms.contract.report import ModelReport, Outcome
 from modelyard_algorithms.contract.task import ServingTask
@@ -67,10 +67,9 @@ def _serve(task: ServingTask, paths: Paths) -> None:
     # One thread for each request and several requests at a time: more answers in a second than the
     # other way round, and no two pools that fight for the same CPUs.
     torch.set_num_threads(1)
-    max_pixels = imaging.affordable_pixels(task.max_pixels, resources.memory_limit())
     try:
         algorithm = import_module(f"{catalog.package(card.algorithm)}.predict")
-        predictor = algorithm.Predictor(weights, card, max_pixels)
+        predictor = algorithm.Predictor(weights, card, task.max_pixels)
     except ValueError as error:
         raise WorkloadError(report.MODEL_NOT_FOUND, f"the model cannot be loaded: {error}") from None
     model = ImageModel(task.model_name, predictor, resources.threads())

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -77,6 +78,12 @@ class ObjectStore:
             region=store.region or "us-east-1",
             http_client=_pool(credentials),
         )
+
+    def at_most(self, seconds: float) -> "ObjectStore":
+        """The same store and connections, with no more patience than that."""
+        other = copy(self)
+        other.patience = self.patience.at_most(seconds)
+        return other
 
     def objects(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
         """All objects below the prefix, in the order of their keys."""

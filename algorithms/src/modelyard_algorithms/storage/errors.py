@@ -15,9 +15,10 @@ UNKNOWN_KEY = "InvalidAccessKeyId"
 WRONG_SECRET = "SignatureDoesNotMatch"  # noqa: S105 - an error code, not a secret
 REFUSED_KEYS = frozenset({UNKNOWN_KEY, WRONG_SECRET})
 """The store has other keys: new ones may be on their way. AccessDenied is about what good keys may do."""
+ACCESS_DENIED = "AccessDenied"
 DENIED = frozenset(
     {
-        "AccessDenied",
+        ACCESS_DENIED,
         "AccessForbidden",
         "AllAccessDisabled",
         "ExpiredToken",
@@ -25,6 +26,8 @@ DENIED = frozenset(
         "InvalidTokenId",
     }
 )
+REFUSALS = frozenset({401, 403})
+"""HTTP statuses of a refusal in other words than S3's: a proxy's, for example."""
 WRONG_REGION = frozenset({"AuthorizationHeaderMalformed", "AuthorizationQueryParametersError"})
 WRONG_TIME = frozenset({"RequestTimeTooSkewed"})
 NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName"})
@@ -108,10 +111,9 @@ def check_names(endpoint: str, bucket: str, key: str) -> None:
 def passes(error: Exception) -> bool:
     """Whether the same request may succeed later: nobody answered, or the store is in trouble."""
     if isinstance(error, S3Error):
-        status = getattr(error.response, "status", 0)
-        return error.code in PASSING | FULL or (status >= 500 and error.code not in DENIED)
+        return error.code in PASSING | FULL or (_status(error) >= 500 and error.code not in DENIED)
     if isinstance(error, InvalidResponseError | ServerError):
-        return not _is_too_long(error)
+        return not _is_too_long(error) and _status(error) not in REFUSALS
     return isinstance(error, HTTPError | OSError)
 
 
@@ -155,8 +157,11 @@ def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Except
             return ObjectNameError(bucket, key, BAD_NAME_SAID)
         refusal = _refusal(str(error.code), where, bucket)
         if refusal:
+            # Keys that are replaced are refused for a while: a new pod mounts the newest.
+            refusal.retriable = refusal.retriable or refuses_keys(error)
             return refusal
-    return WorkloadError(
+    denied = _refusal(ACCESS_DENIED, where, bucket) if _status(error) in REFUSALS else None
+    return denied or WorkloadError(
         report.STORE_UNREACHABLE,
         f"{where} does not answer for bucket {bucket!r} ({brief(error)}); check that it runs and that "
         "this namespace may connect to it",
@@ -165,10 +170,7 @@ def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Except
 
 def _is_too_long(error: Exception) -> bool:
     """What is in front of a store answers so, without the store's words."""
-    status = getattr(error, "_code", None) if isinstance(error, InvalidResponseError) else None
-    if isinstance(error, ServerError):
-        status = error.status_code
-    return status == URI_TOO_LONG
+    return isinstance(error, InvalidResponseError | ServerError) and _status(error) == URI_TOO_LONG
 
 
 def _refusal(code: str, where: str, bucket: str) -> WorkloadError | None:
@@ -208,6 +210,15 @@ def _refusal(code: str, where: str, bucket: str) -> WorkloadError | None:
             "give the store's volume or the bucket's quota more space",
         )
     return None
+
+
+def _status(error: Exception) -> int:
+    """The answer's HTTP status; 0 where there was no answer, or one for many objects."""
+    if isinstance(error, S3Error):
+        return int(getattr(error.response, "status", 0))
+    if isinstance(error, ServerError):
+        return int(error.status_code)
+    return int(error._code) if isinstance(error, InvalidResponseError) else 0
 
 
 def _no_bucket(where: str, bucket: str) -> WorkloadError:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from modelyard_algorithms.contract.report import Document
 from modelyard_algorithms.storage.client import ObjectInfo, ObjectMissingError, ObjectStore
 
 JSON = "application/json"
@@ -22,6 +23,10 @@ class Folder:
     def folder(self, name: str) -> "Folder":
         """A folder inside this one."""
         return Folder(self.store, self.bucket, f"{self.prefix}{name.strip('/')}/")
+
+    def at_most(self, seconds: float) -> "Folder":
+        """The same folder, with no more patience than that."""
+        return Folder(self.store.at_most(seconds), self.bucket, self.prefix)
 
     def objects(self) -> Iterator[ObjectInfo]:
         """All objects inside, with their full keys."""
@@ -46,9 +51,11 @@ class Folder:
         """Create or replace an object."""
         self.store.write(self.bucket, self.prefix + name, data, content_type)
 
-    def write_json(self, name: str, text: str) -> None:
-        """Create or replace a JSON object."""
-        self.write(name, text.encode(), JSON)
+    def write_json(self, name: str, text: str) -> Document:
+        """Create or replace a JSON object; returns its key and digest."""
+        data = text.encode()
+        self.write(name, data, JSON)
+        return Document.of(self.prefix + name, data)
 
     def delete(self) -> None:
         """Delete everything inside."""

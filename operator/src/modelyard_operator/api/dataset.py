@@ -13,6 +13,7 @@ from modelyard_operator.api.base import (
     StatusBase,
     rules,
 )
+from modelyard_operator.api.documents import StoredDocument
 from modelyard_operator.api.pod import ImageName
 
 PLURAL, KIND, SINGULAR, SHORT_NAMES = "datasets", "Dataset", "dataset", ["mds"]
@@ -52,7 +53,7 @@ class DatasetSource(ApiModel):
 
 
 class Split(ApiModel):
-    """How one folder is divided; ignored where the source has train/ and validation/ folders."""
+    """How one folder is divided; not used where the source has a folder validation/, see status.splitBy."""
 
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of each label's items held out for validation, 0 to below 1."""
@@ -117,11 +118,16 @@ class DatasetStatus(StatusBase):
     classes: int | None = None
     """Labels."""
     labels: list[str] | None = None
-    """The labels (the first 50)."""
+    """The labels, numbers by their value and then words; the first 50, or fewer where they are long. All of
+    them stand in document."""
     bytes: int | None = None
     """Size of all images."""
     splits: dict[str, int] | None = None
     """Items for each split."""
+    split_by: Literal["Folders", "Fraction"] | None = None
+    """Folders: validation is the source's folder validation/, split is not used. Fraction: it was drawn."""
+    document: StoredDocument | None = None
+    """dataset.json: all labels and the totals of the version."""
     version: str | None = None
     """Digest of the content: the same images and labels always have the same version."""
     short_version: str | None = None

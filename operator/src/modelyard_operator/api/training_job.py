@@ -15,6 +15,7 @@ from modelyard_operator.api.base import (
     StatusBase,
     rules,
 )
+from modelyard_operator.api.documents import StoredDocument
 from modelyard_operator.api.pod import ImageName, PodOptions, Resources
 
 PLURAL, KIND, SINGULAR, SHORT_NAMES = "trainingjobs", "TrainingJob", "trainingjob", ["mtj"]
@@ -76,7 +77,9 @@ class TrainingJobSpec(ApiModel):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["channel"]},
         ),
     ]
-    """Datasets by channel. With train alone, the Dataset's own validation split is used."""
+    """Datasets by channel. With train alone, the Dataset's own validation split is used. With another Dataset
+    for validation, what was drawn from the train Dataset for validation is trained on; its folder validation/
+    never is."""
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     """Pods that train together (PyTorch DDP)."""
     resources: Resources = Resources()
@@ -182,6 +185,13 @@ class ModelStatus(ApiModel):
     """Size of the weights."""
 
 
+class PublishedModel(ModelStatus):
+    """A model that this job has published."""
+
+    document: StoredDocument | None = None
+    """model.json: labels, preprocessing, all metrics and dataset versions."""
+
+
 class TrainingJobStatus(StatusBase):
     phase: (
         Literal["Invalid", "Pending", "Starting", "Running", "Restarting", "Suspended", "Succeeded", "Failed"]
@@ -212,6 +222,8 @@ class TrainingJobStatus(StatusBase):
     """The version of each channel's Dataset that is trained on."""
     dataset_splits: dict[str, dict[str, int]] | None = None
     """Items for each split of that version."""
+    dataset_use: dict[str, str] | None = None
+    """What each channel takes of its Dataset, in words."""
     start_time: str | None = None
     """When the first attempt began."""
     completion_time: str | None = None
@@ -224,7 +236,7 @@ class TrainingJobStatus(StatusBase):
     """The newest complete checkpoint."""
     failure: Failure | None = None
     """The root cause of the newest failed attempt."""
-    model: ModelStatus | None = None
+    model: PublishedModel | None = None
     """The published model."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from modelyard_algorithms.contract import environment
+from modelyard_algorithms.contract.report import Document
 from modelyard_algorithms.contract.task import Location, Store
 from modelyard_operator.api.base import ObjectStoreFolder
 from modelyard_operator.api.dataset import DatasetSource
@@ -22,6 +23,13 @@ def storage(owner: Observed) -> Storage:
 
 def platform_store(platform: Platform) -> Store:
     return Store(endpoint=platform.endpoint, region=platform.region)
+
+
+def document(found: Document | None, where: Storage) -> Manifest | None:
+    """A document of the namespace as a status names it."""
+    if found is None:
+        return None
+    return {"uri": f"s3://{where.bucket}/{found.key}", "digest": found.digest}
 
 
 def own(owner: Observed, relative: str) -> Location:

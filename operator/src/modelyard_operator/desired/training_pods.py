@@ -29,6 +29,8 @@ class TrainingInput:
     version: str
     splits: Mapping[str, int]
     """Items for each split of that version."""
+    split_by: str | None = None
+    """Dataset.status.splitBy of that version; None: the Dataset has another version by now."""
 
 
 def worker_pods(
@@ -71,6 +73,7 @@ def _task(
             manifest=stores.own(owner, layout.dataset_prefix(found.name, version)),
             source=source,
             split=split,
+            drawn_too=channel == "train" and validates_elsewhere(datasets),
         )
     first = naming.worker_pod(owner.name, attempt, 0)
     master = f"{first}.{naming.workers_service(datasets['train'].name)}.{owner.namespace}.svc"
@@ -96,12 +99,18 @@ def _task(
     return task, secrets
 
 
+def validates_elsewhere(datasets: Mapping[str, TrainingInput]) -> bool:
+    """Whether validation has a Dataset of its own. Then what was drawn from the train Dataset for validation
+    is trained on too; what lies in its folder validation/ never is."""
+    return "validation" in datasets and datasets["validation"].name != datasets["train"].name
+
+
 def _inputs(datasets: Mapping[str, TrainingInput]) -> dict[str, tuple[TrainingInput, str | None]]:
-    """Channel -> (input, split). Given alone, a train Dataset serves both channels by its own splits;
-    Datasets given one for each channel are used whole."""
+    """Channel -> (input, split; None: all of it). Given alone, a train Dataset serves both channels by its
+    own splits."""
     train = datasets["train"]
-    if "validation" in datasets and datasets["validation"].name != train.name:
-        return {channel: (found, None) for channel, found in datasets.items()}
+    if validates_elsewhere(datasets):
+        return {"train": (train, "train"), "validation": (datasets["validation"], None)}
     if train.splits.get("validation"):
         return {"train": (train, "train"), "validation": (train, "validation")}
     return {"train": (train, "train")}

@@ -8,6 +8,10 @@ LONGEST_DELAY = 300.0
 HEALING = frozenset({report.STORE_ACCESS_DENIED, report.BUCKET_NOT_FOUND, report.STORE_UNREACHABLE})
 """Somebody mends these outside the Dataset, and nothing tells us when."""
 
+NO_RESULT = "NoResult"
+READINGS_WITHOUT_RESULT = 3
+"""A termination message may be lost once; an image that leaves none does so each time."""
+
 
 def delay(reason: str, *, retriable: bool, attempt: int) -> float | None:
     """Seconds until the next reading; None: only when the Dataset or its Secret changes.
@@ -17,6 +21,8 @@ def delay(reason: str, *, retriable: bool, attempt: int) -> float | None:
         retriable: false where the workload says that another try cannot help.
         attempt: number of this reading, from 1.
     """
+    if reason == NO_RESULT and attempt >= READINGS_WITHOUT_RESULT:
+        return None
     if not retriable and reason not in HEALING:
         return None
     return float(min(FIRST_DELAY * 2.0 ** min(attempt - 1, 10), LONGEST_DELAY))

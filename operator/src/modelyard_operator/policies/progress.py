@@ -62,9 +62,9 @@ def duration(seconds: float) -> str:
 
 
 def _summary(report: Report) -> str:
-    if report.epoch is None or report.epochs is None:
-        return report.stage
     percent = f", {report.percent:.0f} %" if report.percent is not None else ""
+    if report.epoch is None or report.epochs is None:
+        return f"{report.stage}{percent}"
     return f"epoch {report.epoch}/{report.epochs}{percent}"
 
 

@@ -214,29 +214,15 @@ def _processing(state: State, reading: Running) -> Plan:
 
 def _found(state: State, reading: Found) -> Plan:
     """The version is written: the status takes it over, and nothing else is needed any more."""
-    result, storage = reading.result, stores.storage(state.observed)
-    digest = result.version.removeprefix("sha256:")
-    return _ready(
-        state,
-        {
-            "processedSpec": state.spec_digest,
-            "items": result.items,
-            "classes": result.classes,
-            "labels": list(result.labels),
-            "bytes": result.bytes,
-            "splits": dict(result.splits),
-            "version": result.version,
-            "shortVersion": digest[:12],
-            "uri": storage.uri(layout.dataset_prefix(state.observed.name, digest)),
-            "completionTime": timestamp(state.observed.now),
-        },
-    )
+    facts = dataset_reading.facts(reading.result, state.observed.name, stores.storage(state.observed))
+    ended = {"processedSpec": state.spec_digest, "completionTime": timestamp(state.observed.now)}
+    return _ready(state, facts | ended)
 
 
 def _ready(state: State, changes: Mapping[str, Any]) -> Plan:
     """The version that the spec asks for is known; once the status says so the rest can go."""
     known = state.status | dict(changes)
-    verdict = _ready_standing(int(known["items"]), int(known["classes"]))
+    verdict = dataset_reading.ready(known, state.spec.source)
     return state.saying(
         verdict,
         Plan(
@@ -247,11 +233,6 @@ def _ready(state: State, changes: Mapping[str, Any]) -> Plan:
             delete=[Ref.of(child) for child in state.observed.children_of("Job")],
         ),
     )
-
-
-def _ready_standing(items: int, classes: int) -> Standing:
-    text = f"{items} image{'s' * (items != 1)} in {classes} class{'es' * (classes != 1)}"
-    return Standing("Ready", "Validated", text, "Ready")
 
 
 def _failed(state: State, reading: Failed) -> Plan:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
+from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.report import DatasetResult
-from modelyard_operator.plan import Manifest, Observed, parse_time
-from modelyard_operator.policies import failure, pod_state, progress
+from modelyard_operator.api.dataset import DatasetSource
+from modelyard_operator.desired import stores
+from modelyard_operator.plan import Manifest, Observed, Storage, parse_time
+from modelyard_operator.policies import data_retry, failure, pod_state, progress
 from modelyard_operator.reconcile.standing import Standing
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+SPLITS = ("train", "validation")
 SILENT_SECONDS = 10.0
 """A Job without a pod for this long is being kept from making one."""
 
@@ -61,13 +66,48 @@ def observe(observed: Observed, job_name: str) -> Reading:
     return _going_on(observed, job, [pod for pod in pods if not pod_state.terminating(pod)])
 
 
+def facts(result: DatasetResult, name: str, storage: Storage) -> Manifest:
+    """Status fields of a version; what a result had no room for stands in its document."""
+    digest = result.version.removeprefix("sha256:")
+    return {
+        "items": result.items,
+        "classes": result.classes,
+        "labels": list(result.labels),
+        "bytes": result.bytes,
+        "splits": dict(result.splits),
+        "splitBy": result.split_by,
+        "version": result.version,
+        "shortVersion": digest[:12],
+        "uri": storage.uri(layout.dataset_prefix(name, digest)),
+        "document": stores.document(result.document, storage),
+    }
+
+
+def ready(known: Mapping[str, Any], source: DatasetSource) -> Standing:
+    """Where a Dataset stands whose version has these facts, with what may be unexpected about its split."""
+    items, classes = int(known["items"]), int(known["classes"])
+    text = f"{items} image{'s' * (items != 1)} in {classes} class{'es' * (classes != 1)}"
+    prefix = source.object_store.prefix.strip("/") if source.object_store is not None else ""
+    last = prefix.rpartition("/")[2]
+    if known.get("splitBy") == "Folders":
+        text += "; validation is the source's folder validation/, so spec.split is not used"
+    elif last in SPLITS:
+        text += f"; the prefix ends with {last}/, so only that folder is read, and not the one beside it"
+    return Standing("Ready", "Validated", text, "Ready")
+
+
 def _result(pod: Manifest) -> Reading:
     words = failure.outcome(pod)
     try:
         return Found(DatasetResult.model_validate(words.result if words else None))
-    except ValidationError:
-        text = "the validation left no result that this operator can read: set spec.image to one that fits it"
-        return Failed("NoResult", text)
+    except ValidationError as error:
+        fields = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}))
+        what = f"its result has no valid {fields}" if fields else "it left no result"
+        text = (
+            f"the source was read, but {what} that this operator can read: set spec.image to an image of its "
+            "version, or change spec.revision to have the source read again"
+        )
+        return Failed(data_retry.NO_RESULT, text)
 
 
 def _has_failed(job: Manifest) -> bool:

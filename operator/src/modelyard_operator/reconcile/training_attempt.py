@@ -7,7 +7,7 @@ from dataclasses import replace
 from modelyard_operator.desired import rendezvous, training_pods
 from modelyard_operator.plan import Event, Manifest, Plan, Storage, parse_time, timestamp
 from modelyard_operator.policies import deadlines, failure, pod_state, progress, retry
-from modelyard_operator.reconcile import training_end
+from modelyard_operator.reconcile import dataset_use, training_end
 from modelyard_operator.reconcile.training_inputs import Inputs, replaced, spec_digest
 from modelyard_operator.reconcile.training_state import State
 
@@ -33,6 +33,7 @@ def begin(state: State, inputs: Inputs) -> Plan:
         "attemptWorkers": state.spec.workers,
         "attemptStartTime": timestamp(state.now),
         "fingerprint": inputs.fingerprint,
+        "datasetUse": dataset_use.words(inputs.datasets) or state.status.get("datasetUse"),
         "startTime": state.status.get("startTime", timestamp(state.now)),
         "failures": state.status.get("failures", 0),
     } | inputs.record

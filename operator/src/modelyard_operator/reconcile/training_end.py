@@ -53,17 +53,19 @@ def succeeded(state: State, first: Manifest) -> Plan:
         "epoch": result.epoch,
         "step": result.step,
     }
-    prefix = layout.model_prefix(observed.name, observed.uid)
+    prefix, storage = layout.model_prefix(observed.name, observed.uid), stores.storage(observed)
+    document = stores.document(result.document, storage)
     changes = {
         "completionTime": timestamp(state.now),
         "activeSeconds": round(state.active_seconds(), 3),
         "progress": {key: value for key, value in progress.items() if value is not None},
         "metrics": {key: float(f"{value:.6g}") for key, value in result.metrics.items()},
         "model": {
-            "uri": stores.storage(observed).uri(prefix),
+            "uri": storage.uri(prefix),
             "digest": result.digest,
             "bytes": result.bytes,
-        },
+        }
+        | ({"document": document} if document else {}),
     }
     status = state.next_status(
         phase="Succeeded",

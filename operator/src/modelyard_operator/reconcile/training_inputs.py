@@ -118,6 +118,7 @@ def _datasets(state: State) -> tuple[dict[str, TrainingInput], Problem | None]:
             source=dataset.spec.source,
             version=known[0],
             splits=known[1],
+            split_by=(dataset.status.split_by or "Fraction") if known[0] == dataset.status.version else None,
         )
     return found, None
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelyard_algorithms.datasets import image_folder
+from modelyard_algorithms.datasets import depth, image_folder
 
 SPLIT = [
     f"{split}/{label}/{number}.png" for split in ("train", "validation") for label in "ab" for number in "12"
@@ -14,6 +14,11 @@ def _read(paths: list[str], fraction: float = 0.0) -> image_folder.Layout:
     return image_folder.read_layout([(path, 1) for path in paths], fraction, 0)
 
 
+def _problems(layout: image_folder.Layout) -> list[str]:
+    labels = image_folder.label_problems(layout.entries, layout.entries)
+    return layout.files + layout.folders + labels
+
+
 def _counts(layout: image_folder.Layout) -> dict[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
     for entry in layout.entries:
@@ -23,7 +28,7 @@ def _counts(layout: image_folder.Layout) -> dict[tuple[str, str], int]:
 
 def test_folders_train_and_validation_are_the_split() -> None:
     layout = _read(SPLIT, fraction=0.5)
-    assert layout.problems == []
+    assert _problems(layout) == []
     assert set(_counts(layout).values()) == {2}
     assert {entry.split for entry in layout.entries} == {"train", "validation"}
 
@@ -47,7 +52,7 @@ def test_train_without_validation_is_split_too() -> None:
 
 def test_a_label_may_be_called_train() -> None:
     layout = _read([f"{label}/{number}.png" for label in ("bus", "train") for number in "12"])
-    assert layout.problems == []
+    assert _problems(layout) == []
     assert {entry.label for entry in layout.entries} == {"bus", "train"}
 
 
@@ -67,36 +72,127 @@ def test_clutter_is_passed_over() -> None:
         "a/desktop.ini",
     ]
     layout = _read(FLAT + clutter)
-    assert layout.problems == []
+    assert _problems(layout) == []
     assert len(layout.entries) == len(FLAT)
 
 
 @pytest.mark.parametrize("label", ["..", "ü ñ 漢", "a b", "%2e%2e", "x" * 300, "\\windows\\", "new\nline"])
 def test_any_name_is_only_a_name(label: str) -> None:
     layout = _read([*FLAT, f"{label}/1.png", f"{label}/2.png"])
-    assert layout.problems == []
+    assert _problems(layout) == []
     assert label in {entry.label for entry in layout.entries}
 
 
 @pytest.mark.parametrize(
     ("paths", "words"),
     [
-        ([*FLAT, "a/notes.txt"], "'a/notes.txt' is not an image by its name"),
+        ([*FLAT, "a/notes.doc"], "'a/notes.doc' is not an image by its name; remove it (accepted: .png"),
+        ([*FLAT, "a/notes.txt"], "'a/notes.txt' is not an image by its name: labels come from the names of"),
+        ([*FLAT, "labels.csv"], "'labels.csv' is not an image by its name: labels come from the names of"),
+        ([*FLAT, "a.tar.gz"], "'a.tar.gz' is not an image by its name: an archive; unpack it"),
+        ([*FLAT, "a/1.HEIC"], "'a/1.HEIC' is not an image by its name: a format that is not read; save"),
+        ([*FLAT, "a/1.mp4"], "a video; save the frames"),
+        ([*FLAT, "a/1.npy"], "save each as an image"),
+        ([*FLAT, "a/1"], "'a/1' is not an image by its name: it has no extension; rename it"),
         ([*FLAT, "1.png"], "'1.png' lies in no label folder"),
         ([*FLAT, "/1.png"], "'/1.png' lies in no label folder"),
         ([*SPLIT, "train/1.png"], "'train/1.png' lies in no label folder"),
-        ([*SPLIT, "test/a/1.png"], "'test/a/1.png' lies beside train/"),
+        ([*SPLIT, "1.png"], "'1.png' lies beside train/"),
+        ([*SPLIT, "test/a/1.png"], "folder 'test/' with 1 file lies beside train/"),
+        ([*SPLIT, "val/a/1.png", "val/a/2.png"], "folder 'val/' with 2 files lies beside"),
         ([*FLAT, "c/1.png"], "label 'c' has only 1 image; every label needs at least 2"),
         (
             [*SPLIT, "validation/c/1.png", "validation/c/2.png"],
             "label 'c' has images in validation/ but none",
         ),
-        (["a/1.png", "a/2.png"], "only one label, 'a'"),
     ],
 )
 def test_each_mistake_has_its_sentence(paths: list[str], words: str) -> None:
-    assert any(words in problem for problem in _read(paths).problems)
+    assert any(words in problem for problem in _problems(_read(paths)))
 
 
 def test_nothing_at_all_is_no_entry_and_no_problem() -> None:
     assert _read([]) == image_folder.Layout()
+
+
+def test_many_files_of_one_folder_beside_train_are_one_problem() -> None:
+    layout = _read([*SPLIT, *(f"val/a/{number}.png" for number in range(1000))])
+    assert len(_problems(layout)) == 1
+    assert "rename it to validation/ if it is for that" in _problems(layout)[0]
+
+
+@pytest.mark.parametrize(
+    ("paths", "split_by"), [(SPLIT, "Folders"), (FLAT, "Fraction"), (SPLIT[:4], "Fraction"), ([], "Fraction")]
+)
+def test_how_the_split_came_about_is_known(paths: list[str], split_by: str) -> None:
+    assert _read(paths, 0.5).split_by == split_by
+
+
+def test_labels_are_also_counted_without_the_bad_images() -> None:
+    entries = _read(["a/1.png", "a/2.png", "a/3.png", "b/1.png", "b/2.png", "c/1.png"]).entries
+    good = [entry for entry in entries if entry.path not in {"b/1.png", "a/1.png", "c/1.png"}]
+    assert image_folder.label_problems(entries, good) == [
+        "label 'b' has only 1 image without the bad ones; every label needs at least 2",
+        "label 'c' has only 1 image; every label needs at least 2",
+    ]
+
+
+def test_problems_of_labels_come_in_the_labels_order() -> None:
+    entries = _read([f"{label}/1.png" for label in ("10", "9", "x", "1")]).entries
+    named = [problem.split("'")[1] for problem in image_folder.label_problems(entries, entries)]
+    assert named == ["1", "9", "10", "x"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "words"),
+    [
+        ("photos/cat/", "the prefix is one folder too deep; take 'cat/' off its end"),
+        ("a/photos/cat/", "the prefix is one folder too deep; take 'cat/' off its end"),
+        ("photos/train/cat/", "the prefix is two folders too deep; take 'train/cat/' off its end"),
+        ("photos/", "in no label folder; put them into <label>/<image>"),
+        ("", "in no label folder; put them into <label>/<image>"),
+    ],
+)
+def test_a_prefix_that_is_too_deep_is_recognised(prefix: str, words: str) -> None:
+    layout = _read(["1.png", "2.png", "notes.doc"])
+    assert layout.unlabelled == 2
+    assert [problem.split(" ")[0] for problem in layout.files] == ["'notes.doc'"]
+    assert words in depth.too_deep(layout.unlabelled, prefix, is_upload=False)
+    assert depth.too_deep(1, prefix, is_upload=True) == (
+        "the only image lies in no label folder; put them into <label>/<image>"
+    )
+
+
+def test_a_prefix_is_not_too_deep_where_some_images_have_a_label() -> None:
+    layout = _read(["1.png", "a/2.png"])
+    assert layout.unlabelled == 0
+    assert layout.files == ["'1.png' lies in no label folder; put it into <label>/"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "words"),
+    [
+        (["a/1.png", "a/2.png"], "there is only one label, 'a'; classification needs at least 2"),
+        (["a/x/1.png", "a/x/2.png"], "there is only one label, 'a'; classification needs at least 2"),
+        (
+            [f"photos/{path}" for path in FLAT],
+            "Its folders ('a', 'b') look like the labels: add 'photos/' to the prefix",
+        ),
+        (
+            [f"photos/{label}/1.png" for label in ("10", "9", "8", "7")],
+            "Its folders ('7', '8', '9', …) look like the labels",
+        ),
+    ],
+)
+def test_one_label_alone_may_be_a_prefix_that_is_too_shallow(paths: list[str], words: str) -> None:
+    sentence = depth.one_label(_read(paths).entries, is_upload=False)
+    assert sentence is not None
+    assert words in sentence
+    assert ("look like" in sentence) == ("look like" in words)
+
+
+def test_an_upload_has_no_prefix_to_correct() -> None:
+    sentence = depth.one_label(_read([f"photos/{path}" for path in FLAT]).entries, is_upload=True)
+    assert sentence is not None
+    assert sentence.endswith("upload what is in 'photos' and not the folder itself")
+    assert depth.one_label(_read(FLAT).entries, is_upload=True) is None

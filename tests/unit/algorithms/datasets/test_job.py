@@ -2,20 +2,37 @@
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from modelyard_algorithms.contract import report
 from modelyard_algorithms.contract.manifest import DatasetSummary, Item
+from modelyard_algorithms.contract.report import DatasetResult, Document
 from modelyard_algorithms.contract.task import DatasetTask, Location, Store
-from modelyard_algorithms.datasets import job
+from modelyard_algorithms.datasets import job, problems
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.paths import Paths
+from modelyard_algorithms.runtime import outcome
+from modelyard_algorithms.runtime.outcome import MESSAGE_LIMIT
 from modelyard_algorithms.runtime.reporting import Reporter
 from tests.support import pictures
 from tests.unit.algorithms.memory import MemoryStore
 
 Encoded = Callable[..., bytes]
+
+
+TASK = DatasetTask(
+    namespace="demo",
+    name="digits",
+    uid="u",
+    stores={"s": Store(endpoint=MemoryStore.endpoint)},
+    source=Location(store="s", bucket="source", prefix="in/"),
+    destination=Location(store="s", bucket="platform", prefix="datasets/digits/"),
+    validation_fraction=0.25,
+    max_pixels=100_000,
+)
 
 
 def _build(
@@ -27,20 +44,17 @@ def _build(
 ) -> DatasetSummary:
     for path, data in files.items():
         store.data["source", prefix + path] = data
-    task = DatasetTask(
-        namespace="demo",
-        name="digits",
-        uid="u",
-        stores={"s": Store(endpoint=store.endpoint)},
-        source=Location(store="s", bucket="source", prefix=prefix),
-        destination=Location(store="s", bucket="platform", prefix="datasets/digits/"),
-        seal=None if seal is None else Location(store="s", bucket="source", prefix=seal),
-        validation_fraction=fraction,
-        max_pixels=100_000,
-    )
+    changes = {
+        "source": Location(store="s", bucket="source", prefix=prefix),
+        "seal": None if seal is None else Location(store="s", bucket="source", prefix=seal),
+        "validation_fraction": fraction,
+    }
+    task = TASK.model_copy(update=changes)
     paths = Paths.from_environment()
     reporter = Reporter(None, paths.report_token, kind="Dataset", namespace="demo", name="digits", uid="u")
-    return job.build(task, store.stores(), reporter)
+    summary, document = job.build(task, store.stores(), reporter)
+    assert document == Document.of(document.key, store.data["platform", document.key])
+    return summary
 
 
 FILES = pictures.folder([0, 1, 2], 4)
@@ -115,8 +129,100 @@ def test_many_bad_files_are_counted_and_the_first_are_named(store: MemoryStore) 
     bad = {f"0/bad-{number:03}.png": b"words" for number in range(50)}
     with pytest.raises(WorkloadError, match="50 problems in source/in/") as caught:
         _build(store, {**FILES, **bad})
-    assert caught.value.message.count("bad-") == job.NAMED
+    assert caught.value.message.count("bad-") == problems.NAMED
     assert "and 30 more" in caught.value.message
+
+
+def test_all_that_is_wrong_is_found_in_one_pass(store: MemoryStore) -> None:
+    bad = {
+        "0/empty.png": b"",
+        "1/notes.txt": b"words",
+        "lonely/1.png": next(iter(FILES.values())),
+        "two/1.png": next(iter(FILES.values())),
+        "two/2.png": b"words",
+        "top.png": b"",
+    }
+    with pytest.raises(WorkloadError) as caught:
+        _upload(store, {**FILES, **bad}, b'{"files": 100}')
+    message = caught.value.message
+    assert message.startswith("7 problems in source/uploads/digits-u/data/: the upload was sealed with")
+    for words in (
+        "sealed with 100 files",
+        "but there are 18 files",
+        "label 'lonely' has only 1 image;",
+        "label 'two' has only 1 image without the bad ones",
+        "'0/empty.png' is empty",
+        "'1/notes.txt' is not an image by its name",
+        "'two/2.png' is not a PNG",
+        "'top.png' lies in no label folder",
+    ):
+        assert words in message
+    assert message.endswith("write seal.json again and change spec.revision to have the Dataset read again")
+
+
+def test_however_many_and_long_the_problems_are_the_advice_is_not_cut_off(store: MemoryStore) -> None:
+    bad = {f"0/{'x' * 900}-{number:03}.png": b"words" for number in range(30)}
+    with pytest.raises(WorkloadError) as caught:
+        _build(store, {**FILES, **bad})
+    message = caught.value.message
+    assert len(message) <= MESSAGE_LIMIT
+    assert message.startswith("30 problems in source/in/: '0/xxx")
+    assert "more, which the pod's log names. Fix or remove" in message
+    assert message.endswith("change spec.revision (or the source) to have the Dataset read again")
+
+
+def test_all_problems_stand_in_the_log(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
+    bad = {f"0/bad-{number:03}.png": b"words" for number in range(50)}
+    with pytest.raises(WorkloadError):
+        _build(store, {**FILES, **bad})
+    assert all(repr(path) in caplog.text for path in bad)
+
+
+def test_a_prefix_that_is_too_deep_is_one_problem(store: MemoryStore) -> None:
+    files = {path.rpartition("/")[2]: data for path, data in FILES.items()}
+    with pytest.raises(WorkloadError, match="1 problem in source/photos/0/: all ") as caught:
+        _build(store, files, prefix="photos/0/")
+    assert "the prefix is one folder too deep" in caught.value.message
+    assert "take '0/' off its end" in caught.value.message
+
+
+def test_a_prefix_that_is_too_shallow_is_told_with_the_folders_inside(store: MemoryStore) -> None:
+    with pytest.raises(WorkloadError, match=r"Its folders \('0', '1', '2'\) look like the labels: add 'in/'"):
+        _build(store, {f"in/{path}": data for path, data in FILES.items()}, prefix="")
+
+
+def test_labels_that_are_numbers_are_classes_in_their_order(store: MemoryStore) -> None:
+    labels = [str(number) for number in range(12)]
+    image = next(iter(FILES.values()))
+    summary = _build(store, {f"{label}/{name}.png": image for label in labels for name in "ab"})
+    assert summary.labels == labels
+
+
+def test_how_it_was_split_is_on_record(store: MemoryStore) -> None:
+    assert _build(store, FILES).split_by == "Fraction"
+    folders = {f"{split}/{path}": data for split in ("train", "validation") for path, data in FILES.items()}
+    assert _build(MemoryStore(), folders).split_by == "Folders"
+
+
+def test_many_long_labels_end_in_a_result_with_its_document(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = next(iter(FILES.values()))
+    labels = [f"{number:02}-{'long' * 30}" for number in range(60)]
+    _build(store, {f"{label}/{name}.png": image for label in labels for name in "ab"})
+    monkeypatch.setattr(job, "Stores", lambda *_arguments: store.stores())
+    monkeypatch.setenv("MODELYARD_TASK", TASK.to_json())
+    monkeypatch.setenv("MODELYARD_TERMINATION_LOG", str(tmp_path / "log"))
+    assert job.main() == 0
+    words = outcome.read(tmp_path / "log")
+    assert words is not None
+    result = DatasetResult.model_validate(words.result)
+    assert (result.classes, result.items, words.reason) == (60, 120, outcome.SUCCEEDED)
+    assert result.labels == labels[: len(result.labels)]
+    assert result.document is not None
+    whole = DatasetSummary.model_validate_json(store.data["platform", result.document.key])
+    assert whole.labels == labels
+    assert result.document.digest == f"sha256:{sha256(whole.to_json().encode()).hexdigest()}"
 
 
 def test_an_empty_source_says_what_to_upload(store: MemoryStore) -> None:
@@ -176,7 +282,7 @@ def test_an_upload_without_a_seal_is_not_complete(store: MemoryStore) -> None:
 @pytest.mark.parametrize(
     ("seal", "words"),
     [
-        ({"files": 13}, "sealed with 13 files, but there are 12 files in source/uploads/digits-u/data/"),
+        ({"files": 13}, "sealed with 13 files, but there are 12 files; upload the rest or remove"),
         ({"files": 11}, "sealed with 11 files, but there are 12 files"),
         ({"bytes": 1_000_000}, "sealed with 1,000,000 bytes, but there are"),
         (

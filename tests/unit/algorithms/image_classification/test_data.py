@@ -19,6 +19,7 @@ def _images(
     files: list[tuple[str, bytes]],
     shape: tuple[int, int, int] = (1, 8, 8),
     budget: int = 10**6,
+    decoded: Callable[[int], None] = lambda _count: None,
 ) -> data.Images:
     path = tmp_path / "train.bin"
     pieces, offset = [], 0
@@ -26,7 +27,7 @@ def _images(
         pieces.append(Piece(key=f"{label}/{number}.png", label=label, offset=offset, size=len(content)))
         offset += len(content)
     path.write_bytes(b"".join(content for _, content in files))
-    return data.Images(pieces, path, ["a", "b"], shape, budget)
+    return data.Images(pieces, path, ["a", "b"], shape, budget=budget, decoded=decoded)
 
 
 def test_images_are_the_same_decoded_once_or_at_each_use(tmp_path: Path, encoded: Encoded) -> None:
@@ -37,6 +38,14 @@ def test_images_are_the_same_decoded_once_or_at_each_use(tmp_path: Path, encoded
     assert once.pixels(some)[:, 0, 0, 0].tolist() == [30, 0, 190]
     assert once.classes_n.tolist() == [0, 1] * 10
     assert len(once) == 20
+
+
+def test_decoding_says_how_far_it_is(tmp_path: Path, encoded: Encoded) -> None:
+    told: list[int] = []
+    images = _images(tmp_path, [("a", encoded())] * 20, decoded=told.append)
+    assert told == list(range(1, 21))
+    images.pixels(torch.tensor([0, 1]))
+    assert len(told) == 20
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -1,6 +1,7 @@
 """Checkpoints: what is written, what is read back, what is passed over."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -37,8 +38,13 @@ def _weights(state: State) -> torch.Tensor:
     return nn.utils.parameters_to_vector(state.model.parameters()).detach().clone()
 
 
-def _checkpoints(store: MemoryStore, fingerprint: str = "f", interval: float = 0.0) -> Checkpoints:
-    return Checkpoints(store.folder("run/"), fingerprint, interval, world=1)
+def _checkpoints(
+    store: MemoryStore,
+    fingerprint: str = "f",
+    interval: float = 0.0,
+    warn: Callable[[str | None], None] = lambda _text: None,
+) -> Checkpoints:
+    return Checkpoints(store.folder("run/"), fingerprint, interval, world=1, warn=warn)
 
 
 def _save(writer: Checkpoints, state: State, step: int, epoch: int = 0) -> None:
@@ -88,6 +94,64 @@ def test_the_newest_two_are_kept(store: MemoryStore) -> None:
         _save(writer, state, step)
     folders = {key.split("/")[3] for _, key in store.data}
     assert folders == {"000000-0000000003", "000000-0000000004"}
+
+
+def _folders(store: MemoryStore) -> set[int]:
+    """Steps of the folders in which anything lies."""
+    return {int(key.split("/")[3].partition("-")[2]) for _, key in store.data}
+
+
+def _cut_off(store: MemoryStore, step: int) -> None:
+    """What is left of a checkpoint whose writing was cut off."""
+    store.data["bucket", f"{PREFIX}000000-{step:010}/model.safetensors"] = b"half"
+
+
+def test_those_that_were_cut_off_take_no_good_one_s_place(store: MemoryStore) -> None:
+    _save(_checkpoints(store), _state(), 10)
+    for step in (20, 30):
+        _cut_off(store, step)
+    _save(_checkpoints(store), _state(), 11)
+    assert _restored(store)[1].step == 11
+    assert _folders(store) == {10, 11, 20, 30}
+    _save(_checkpoints(store), _state(), 40)
+    assert _folders(store) == {11, 40}, "what was cut off goes when it is passed"
+
+
+def test_the_newest_whole_one_is_never_deleted(store: MemoryStore) -> None:
+    for step in (100, 200):
+        _save(_checkpoints(store), _state(), step)
+        store.data["bucket", f"{PREFIX}000000-{step:010}/model.safetensors"] = b"damaged"
+    writer = _checkpoints(store)
+    assert writer.newest() is None
+    _save(writer, _state(), 5)
+    assert _restored(store)[1].step == 5
+
+
+def test_a_damaged_one_does_not_count_among_those_that_are_kept(store: MemoryStore) -> None:
+    _save(_checkpoints(store), _state(), 1)
+    _save(_checkpoints(store), _state(), 2)
+    store.data["bucket", f"{PREFIX}000000-0000000002/model.safetensors"] = b"damaged"
+    writer = _checkpoints(store)
+    assert writer.newest() is not None
+    _save(writer, _state(), 3)
+    assert _folders(store) == {1, 3}
+
+
+def test_a_store_that_does_not_delete_costs_space_and_not_the_training(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str | None] = []
+    writer = _checkpoints(store, warn=told.append)
+    store.keep = WorkloadError(report.STORE_ACCESS_DENIED, "refused access (AccessDenied)")
+    for step in range(1, 6):
+        _save(writer, _state(), step)
+    assert _folders(store) == {1, 2, 3, 4, 5}
+    assert told == ["old checkpoints cannot be deleted and take space (StoreAccessDenied)"]
+    assert caplog.text.count("refused access (AccessDenied)") == 1
+    store.keep = None
+    _save(writer, _state(), 6)
+    assert _folders(store) == {5, 6}
+    assert told[1:] == [None]
 
 
 @pytest.mark.parametrize("damage", ["incomplete", "other bytes", "cut json", "other format"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from modelyard_algorithms.contract import environment, report
-from modelyard_algorithms.contract.report import Outcome
+from modelyard_algorithms.contract.report import Outcome, TrainingResult
 from modelyard_algorithms.contract.task import Channel, Location, TrainingTask
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.paths import Paths
@@ -115,7 +115,7 @@ def test_what_a_worker_told_counts(tmp_path: Path) -> None:
 
 def test_success_is_told_only_if_torchrun_ended_well(tmp_path: Path) -> None:
     launcher = _launcher(tmp_path, [])
-    good = outcome.succeeded({"step": 1})
+    good = outcome.succeeded(TrainingResult(digest="d", bytes=1, metrics={}, epoch=1, step=1))
     (tmp_path / launch.OUTCOMES / "0.json").write_bytes(outcome.fit(good))
     assert launcher._last_words(0) == good
     assert launcher._last_words(1).reason == report.TRAINING_ERROR

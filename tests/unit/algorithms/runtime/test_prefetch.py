@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from modelyard_algorithms.contract import report
-from modelyard_algorithms.contract.manifest import DatasetSummary, Item
+from modelyard_algorithms.contract.manifest import DatasetSummary, Item, SplitBy, version_of
 from modelyard_algorithms.contract.task import Channel, Location, Store, TrainingTask
 from modelyard_algorithms.datasets import version
 from modelyard_algorithms.failure import WorkloadError
@@ -16,10 +16,9 @@ from tests.unit.algorithms.memory import MemoryStore
 FILES = {"in/a/..": b"first", "in/a/2.png": b"second", "in/b/ü.png": b"third"}
 
 
-def _place(store: MemoryStore) -> None:
+def _items() -> list[Item]:
     items = []
     for key, data in FILES.items():
-        store.data["source", key] = data
         split = "validation" if key == "in/a/2.png" else "train"
         digest = hashlib.sha256(data).hexdigest()
         items.append(
@@ -34,13 +33,23 @@ def _place(store: MemoryStore) -> None:
                 channels=1,
             )
         )
+    return items
+
+
+VERSION = version_of(_items(), "in/")
+
+
+def _place(store: MemoryStore, split_by: SplitBy = "Fraction") -> None:
+    for key, data in FILES.items():
+        store.data["source", key] = data
     summary = DatasetSummary(
         format="ImageFolder",
-        version="sha256:0",
+        version=VERSION,
         items=3,
         bytes=0,
         labels=["a", "b"],
         splits={},
+        split_by=split_by,
         width=1,
         height=1,
         channels=1,
@@ -49,19 +58,20 @@ def _place(store: MemoryStore) -> None:
         source_prefix="in/",
     )
     store.data["platform", "v/dataset.json"] = summary.to_json().encode()
-    store.data["platform", "v/items.jsonl"] = version.manifest(items)
+    store.data["platform", "v/items.jsonl"] = version.manifest(_items())
 
 
-def _task(split: str | None = "train") -> TrainingTask:
+def _task(split: str | None = "train", drawn_too: bool = False) -> TrainingTask:
     def location(bucket: str, prefix: str) -> Location:
         return Location(store="s", bucket=bucket, prefix=prefix)
 
     channel = Channel(
         dataset="digits",
-        version="sha256:0",
+        version=VERSION,
         manifest=location("platform", "v/"),
         source=location("source", "in/"),
         split=split,
+        drawn_too=drawn_too,
     )
     return TrainingTask(
         namespace="demo",
@@ -80,8 +90,10 @@ def _task(split: str | None = "train") -> TrainingTask:
     )
 
 
-def _fetch(store: MemoryStore, scratch: Path, split: str | None = "train") -> dict[str, bytes]:
-    prefetch.run(_task(split), store.stores(), scratch)
+def _fetch(
+    store: MemoryStore, scratch: Path, split: str | None = "train", drawn_too: bool = False
+) -> dict[str, bytes]:
+    prefetch.run(_task(split, drawn_too), store.stores(), scratch)
     index, path = prefetch.wait(scratch, "train")
     data = path.read_bytes()
     return {piece.key: data[piece.offset : piece.offset + piece.size] for piece in index.pieces}
@@ -119,13 +131,56 @@ def test_an_image_that_was_deleted_is_named(store: MemoryStore, tmp_path: Path) 
 
 
 def test_a_version_that_is_gone_is_told(store: MemoryStore, tmp_path: Path) -> None:
-    with pytest.raises(
-        WorkloadError, match="version sha256:0 of Dataset 'digits' is not in the object store"
-    ):
+    with pytest.raises(WorkloadError, match=f"version {VERSION} of Dataset 'digits' is not in the") as caught:
         _fetch(store, tmp_path)
+    assert "change the Dataset's spec.revision" in caught.value.message
 
 
 def test_an_empty_split_is_told(store: MemoryStore, tmp_path: Path) -> None:
     _place(store)
     with pytest.raises(WorkloadError, match="has no items in split 'test'"):
         _fetch(store, tmp_path, split="test")
+
+
+def test_what_was_drawn_is_trained_on_beside_another_validation(store: MemoryStore, tmp_path: Path) -> None:
+    _place(store)
+    assert _fetch(store, tmp_path, drawn_too=True) == FILES
+
+
+def test_a_folder_of_validation_images_is_never_trained_on(store: MemoryStore, tmp_path: Path) -> None:
+    _place(store, split_by="Folders")
+    assert _fetch(store, tmp_path, drawn_too=True).keys() == {"in/a/..", "in/b/ü.png"}
+
+
+@pytest.mark.parametrize(
+    ("file", "data", "words"),
+    [
+        ("items.jsonl", version.manifest(_items()[:2]), "is not what it was: platform/v/ holds items"),
+        ("items.jsonl", b"{cut off", "cannot be read from platform/v/"),
+        ("dataset.json", b"[]", "cannot be read from platform/v/"),
+    ],
+)
+def test_a_version_that_is_damaged_is_told_and_not_tried_again(
+    store: MemoryStore, tmp_path: Path, file: str, data: bytes, words: str
+) -> None:
+    _place(store)
+    store.data["platform", f"v/{file}"] = data
+    with pytest.raises(WorkloadError, match=words) as caught:
+        _fetch(store, tmp_path)
+    assert (caught.value.reason, caught.value.retriable) == (report.INVALID_DATA, False)
+
+
+def test_an_image_that_has_grown_is_not_read_in_full(store: MemoryStore, tmp_path: Path) -> None:
+    _place(store)
+    store.data["source", "in/b/ü.png"] += b"more"
+    with pytest.raises(WorkloadError, match=r"'in/b/ü.png' has changed since Dataset 'digits'"):
+        _fetch(store, tmp_path)
+
+
+def test_a_download_says_how_far_it_is(store: MemoryStore, tmp_path: Path) -> None:
+    _place(store)
+    told: list[float] = []
+    prefetch.run(_task(split=None), store.stores(), tmp_path, told.append)
+    assert told == sorted(told)
+    assert len(told) == len(FILES)
+    assert (told[0] > 0, told[-1]) == (True, prefetch.FETCHED_PERCENT)

@@ -135,6 +135,19 @@ def test_what_no_report_may_have_does_not_cost_the_rest(operator: Listener, toke
     assert len(body["message"]) == 1000
 
 
+def test_a_warning_is_said_as_long_as_nothing_more_urgent_is(operator: Listener, token: Path) -> None:
+    reporter = _reporter(operator.url, token)
+    reporter.warn("old checkpoints take space")
+    assert reporter.report().message == "old checkpoints take space"
+    reporter.notify("object store unreachable, retrying")
+    assert reporter.report().message == "object store unreachable, retrying"
+    reporter.notify(None)
+    assert reporter.report().message == "old checkpoints take space"
+    reporter.warn(None)
+    assert reporter.report().message is None
+    reporter.close()
+
+
 def test_pace_tells_share_and_time_left() -> None:
     pace = Pace(total=100, done=50)
     assert pace.percent(75) == 75.0

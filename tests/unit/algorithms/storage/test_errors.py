@@ -16,6 +16,8 @@ def s3_error(code: str, status: int = 400) -> S3Error:
     return S3Error(response, code, "secret-in-message", "resource", "request", "host")  # type: ignore[arg-type]
 
 
+DELETE_DENIED = S3Error(None, "AccessDenied", None, "key", None, None)  # type: ignore[arg-type]
+"""Of one object, in the answer to a deletion of many."""
 UNREACHABLE = MaxRetryError(None, "/", NewConnectionError(None, "refused"))  # type: ignore[arg-type]
 
 
@@ -31,6 +33,8 @@ UNREACHABLE = MaxRetryError(None, "/", NewConnectionError(None, "refused"))  # t
         s3_error("InsufficientStorage", 507),
         s3_error("QuotaExceeded", 403),
         ServerError("bad gateway", 502),
+        InvalidResponseError(503, "text/html", "<html>"),
+        InvalidResponseError(404, "text/html", "an ingress that has not found the store yet"),
     ],
 )
 def test_what_may_pass_is_tried_again(error: Exception) -> None:
@@ -47,6 +51,9 @@ def test_what_may_pass_is_tried_again(error: Exception) -> None:
         s3_error("NoSuchKey", 404),
         s3_error("KeyTooLongError", 400),
         s3_error("ObjectParentIsFile", 409),
+        InvalidResponseError(403, "text/plain", "RBAC: access denied"),
+        ServerError("unauthorized", 401),
+        DELETE_DENIED,
         ValueError(),
     ],
 )
@@ -58,8 +65,15 @@ def test_what_stays_is_not_tried_again(error: Exception) -> None:
     ("error", "reason", "retriable", "words"),
     [
         (s3_error("AccessDenied"), report.STORE_ACCESS_DENIED, False, "check the access key"),
-        (s3_error("InvalidAccessKeyId"), report.STORE_ACCESS_DENIED, False, "does not know the access key"),
-        (s3_error("SignatureDoesNotMatch"), report.STORE_ACCESS_DENIED, False, "not that of the access key"),
+        (DELETE_DENIED, report.STORE_ACCESS_DENIED, False, "what they may do in this bucket"),
+        (
+            InvalidResponseError(403, "text/plain", "secret-in-message"),
+            report.STORE_ACCESS_DENIED,
+            False,
+            "what they may do in this bucket",
+        ),
+        (s3_error("InvalidAccessKeyId"), report.STORE_ACCESS_DENIED, True, "does not know the access key"),
+        (s3_error("SignatureDoesNotMatch"), report.STORE_ACCESS_DENIED, True, "not that of the access key"),
         (s3_error("RequestTimeTooSkewed"), report.STORE_ACCESS_DENIED, False, "set both clocks"),
         (s3_error("AuthorizationHeaderMalformed"), report.STORE_ACCESS_DENIED, False, "correct the region"),
         (s3_error("InsufficientStorage", 507), report.STORE_FULL, True, "has no space left for bucket 'b'"),

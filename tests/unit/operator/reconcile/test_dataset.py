@@ -75,8 +75,8 @@ def pod(sim: Simulation) -> str:
     return str(sim.children_of("Pod")[-1]["metadata"]["name"])
 
 
-def succeed(sim: Simulation, version: str = VERSION) -> None:
-    result = {
+def succeed(sim: Simulation, version: str = VERSION, **more: Any) -> None:
+    result = more | {
         "version": version,
         "items": 100,
         "bytes": 5000,
@@ -185,12 +185,67 @@ class TestReading:
         assert kinds(sim) == ["NetworkPolicy", "Service"]
         assert len([name for name in sim.created if name not in SHARED]) == 1
 
-    def test_a_result_that_cannot_be_read_is_a_failure_that_says_what_to_do(self) -> None:
+    def test_what_a_result_had_no_room_for_stands_in_its_document(self) -> None:
         sim = reading(dataset())
-        sim.pod_ends(pod(sim), 0, "not json")
+        key = f"datasets/digits/{'ab' * 32}/dataset.json"
+        succeed(sim, document={"key": key, "digest": "sha256:" + "ef" * 32})
+        sim.settle()
+        assert sim.status["document"] == {
+            "uri": f"s3://modelyard-team/{key}",
+            "digest": "sha256:" + "ef" * 32,
+        }
+
+    def test_folders_of_validation_images_are_told_beside_a_fraction(self) -> None:
+        sim = reading(dataset(split={"validationFraction": 0.5}))
+        succeed(sim, splitBy="Folders")
+        sim.settle()
+        assert sim.status["splitBy"] == "Folders"
+        assert sim.status["message"].startswith("100 images in 2 classes; validation is the source's folder")
+        assert sim.status["message"].endswith("validation/, so spec.split is not used")
+
+    @pytest.mark.parametrize(
+        ("prefix", "said"), [("photos/train/", True), ("train", True), ("trains/", False)]
+    )
+    def test_a_prefix_that_ends_in_a_split_is_told(self, prefix: str, said: bool) -> None:
+        sim = ready(dataset(source={"objectStore": {"prefix": prefix}}))
+        assert ("; the prefix ends with train/, so only that folder is read" in sim.status["message"]) == said
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            ("not json", "it left no result"),
+            (Outcome(reason="Succeeded").to_json(), "it left no result"),
+            (Outcome(reason="Succeeded", result={"items": 1}).to_json(), "no valid bytes, classes, labels"),
+            ('{"reason": "Succeeded", "result": {"labels": ["cut o', "it left no result"),
+        ],
+    )
+    def test_a_result_that_cannot_be_read_says_so_and_is_not_asked_for_for_ever(
+        self, words: str, said: str
+    ) -> None:
+        sim = reading(dataset())
+        for last in (False, False, True):
+            sim.pod_ends(pod(sim), 0, words)
+            wait = sim.settle().requeue_after
+            assert (wait is None) == last
+            assert sim.condition("Stalled")["reason"] == "NoResult"
+            assert said in sim.status["message"]
+            assert "spec.image" in sim.status["message"]
+            sim.tick(wait or 86400)
+            if not last:
+                reading(sim)
+        sim.settle()
+        assert sim.status["phase"] == "Failed"
+        sim.edit(revision="2")
+        reading(sim)
+        assert sim.status["phase"] == "Processing"
+
+    @pytest.mark.parametrize("digest", ["", "sha256:abc", "md5:" + "ab" * 32])
+    def test_a_document_without_a_digest_is_no_result(self, digest: str) -> None:
+        sim = reading(dataset())
+        succeed(sim, document={"key": "k", "digest": digest})
         sim.settle()
         assert sim.condition("Stalled")["reason"] == "NoResult"
-        assert "spec.image" in sim.status["message"]
+        assert "no valid document" in sim.status["message"]
 
 
 class TestWaiting:

@@ -107,6 +107,92 @@ def test_a_job_starts_its_gang_and_says_so() -> None:
     assert {kind for kind, _ in sim.children} == {"Pod"}, "nothing more is in a pod's way"
 
 
+def channels(sim: Simulation) -> dict[str, tuple[str, str | None, bool]]:
+    """Of the newest attempt: channel -> (Dataset, split, drawn too)."""
+    task = json.loads(sim.children["Pod", names(sim)[-1]]["spec"]["containers"][0]["env"][0]["value"])
+    return {
+        name: (found["dataset"], found.get("split"), found["drawnToo"])
+        for name, found in task["channels"].items()
+    }
+
+
+def beside_another(**status: Any) -> Simulation:
+    """A job with a Dataset for training and another one for validation."""
+    other = replace(DATASET, name="held-out")
+    pair = [{"channel": "train", "dataset": "digits"}, {"channel": "validation", "dataset": "held-out"}]
+    sim = job(datasets=pair)
+    sim.references[DATASET] = dataset(**status)
+    meta = {"metadata": {"name": "held-out", "namespace": "team", "uid": "3" * 36}}
+    sim.references[other] = dataset(splits={"train": 40, "validation": 10}) | meta
+    sim.settle()
+    return sim
+
+
+def test_beside_a_validation_dataset_what_was_drawn_is_trained_on_and_the_status_says_so() -> None:
+    sim = beside_another(splitBy="Fraction")
+    assert channels(sim) == {"train": ("digits", "train", True), "validation": ("held-out", None, False)}
+    assert sim.status["datasetUse"] == {
+        "train": "all 100 items of digits, with the 20 that were drawn for validation",
+        "validation": "all 50 items of held-out",
+    }
+
+
+def test_beside_a_validation_dataset_the_folder_validation_is_not_trained_on() -> None:
+    sim = beside_another(splitBy="Folders")
+    assert channels(sim)["train"][:2] == ("digits", "train")
+    assert sim.status["datasetUse"]["train"] == (
+        "80 items of digits; the 20 of its folder validation/ are not trained on"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "use"),
+    [
+        (
+            {"splitBy": "Folders"},
+            {"train": "80 items of digits", "validation": "20 items of digits, of its folder validation/"},
+        ),
+        (
+            {"splitBy": "Fraction"},
+            {
+                "train": "80 items of digits",
+                "validation": "20 items of digits, drawn by its validationFraction",
+            },
+        ),
+        ({"splits": {"train": 1}}, {"train": "all 1 item of digits; nothing is held out for validation"}),
+    ],
+)
+def test_what_is_taken_of_a_dataset_is_in_the_status(status: dict[str, Any], use: dict[str, str]) -> None:
+    sim = job()
+    sim.references[DATASET] = dataset(**status)
+    sim.settle()
+    assert channels(sim)["train"] == ("digits", "train", False)
+    assert sim.status["datasetUse"] == use
+
+
+def test_a_long_download_is_progress() -> None:
+    sim = running()
+    for percent in range(0, 100, 10):
+        sim.tick(1000)
+        sim.report = report(sim, stage="Preparing", percent=float(percent))
+        sim.settle()
+    assert (sim.status["phase"], sim.status["attempt"]) == ("Running", 1)
+    assert sim.status["progress"]["summary"] == "Preparing, 90 %"
+
+
+def test_the_model_s_document_is_in_the_status() -> None:
+    sim = running()
+    words = json.loads(SUCCESS)
+    words["result"]["document"] = {"key": "models/j-11111111/model.json", "digest": "sha256:" + "ef" * 32}
+    for name in names(sim):
+        sim.pod_ends(name, 0, json.dumps(words))
+    sim.settle()
+    assert sim.status["model"]["document"] == {
+        "uri": "s3://modelyard-team/models/j-11111111/model.json",
+        "digest": "sha256:" + "ef" * 32,
+    }
+
+
 def test_rank_0_is_found_as_long_as_an_attempt_runs() -> None:
     sim = running()
     (found,) = sim.children_of("EndpointSlice")

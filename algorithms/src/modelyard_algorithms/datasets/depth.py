@@ -1,0 +1,53 @@
+"""Prefixes that are a folder too deep or too shallow, recognised by where the images lie. Pure functions."""
+
+from modelyard_algorithms.contract import labels
+from modelyard_algorithms.datasets.image_folder import TRAIN, VALIDATION, Entry
+
+NAMED = 3
+"""Folders that a sentence names."""
+
+
+def too_deep(images: int, prefix: str, *, is_upload: bool) -> str:
+    """A sentence about images that lie in no folder below the prefix, and so have no label."""
+    lie = f"all {images:,} images lie" if images > 1 else "the only image lies"
+    parts = prefix.strip("/").split("/")
+    if is_upload or len(parts) < 2:
+        return f"{lie} in no label folder; put them into <label>/<image>"
+    # Above a split's folder of a label the prefix would have one split only.
+    last = parts[-2:] if parts[-2] in (TRAIN, VALIDATION) else parts[-1:]
+    count = "two folders" if len(last) == 2 else "one folder"
+    return (
+        f"{lie} directly in {prefix!r}, so that they have no label: the prefix is {count} too deep; take "
+        f"{'/'.join(last) + '/'!r} off its end"
+    )
+
+
+def one_label(entries: list[Entry], *, is_upload: bool) -> str | None:
+    """A sentence about a source with only one label; where the folders in that one look like the labels, it
+    says which prefix has them."""
+    found = {entry.label for entry in entries}
+    if len(found) != 1:
+        return None
+    sentence = f"there is only one label, {next(iter(found))!r}; classification needs at least 2"
+    below = _labels_below(entries)
+    if below is None:
+        return sentence
+    top, names = below
+    help_ = (
+        f"upload what is in {top!r} and not the folder itself"
+        if is_upload
+        else f"add {top + '/'!r} to the prefix"
+    )
+    return f"{sentence}. Its folders ({names}) look like the labels: {help_}"
+
+
+def _labels_below(entries: list[Entry]) -> tuple[str, str] | None:
+    """The one folder in which all lies, and names of the folders in it."""
+    tops = {entry.path.split("/", 1)[0] for entry in entries}
+    if len(tops) != 1 or any(entry.path.count("/") < 2 for entry in entries):
+        return None
+    below = labels.in_order(entry.path.split("/", 2)[1] for entry in entries)
+    if len(below) < 2:
+        return None
+    more = ", …" if len(below) > NAMED else ""
+    return tops.pop(), ", ".join(map(repr, below[:NAMED])) + more

@@ -1,0 +1,12 @@
+"""What a status holds a part of stands in full in the object store."""
+
+from modelyard_operator.api.base import ApiModel
+
+
+class StoredDocument(ApiModel):
+    """A JSON object in the namespace's bucket."""
+
+    uri: str | None = None
+    """Where it lies."""
+    digest: str | None = None
+    """Digest of its bytes."""
