@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,18 +14,19 @@ from pydantic import ValidationError
 from modelyard_operator import logs
 from modelyard_operator.kube import credentials
 from modelyard_operator.kube.credentials import LoginError
-from modelyard_operator.main import Operator
+from modelyard_operator.main import CONTROLLERS, Operator
+from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.settings import Settings
 
 log = logging.getLogger("modelyard_operator")
 
 
-async def operate(settings: Settings) -> None:
+async def operate(settings: Settings, controllers: Mapping[str, Controller]) -> None:
     """Run the operator until it is told to stop."""
-    await Operator(settings, credentials.load()).run()
+    await Operator(settings, credentials.load(), controllers).run()
 
 
-def main() -> int:
+def main(controllers: Mapping[str, Controller] = CONTROLLERS) -> int:
     """The command; returns its exit code."""
     try:
         settings = Settings()
@@ -39,7 +40,7 @@ def main() -> int:
     gc.set_threshold(50_000, 20, 20)
     # The parser takes 1,024 levels of nesting, and what walks through an object takes some frames for each.
     sys.setrecursionlimit(10_000)
-    return _run(operate(settings))
+    return _run(operate(settings, controllers))
 
 
 def _run(work: Coroutine[Any, Any, None]) -> int:
