@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import aiohttp
 
@@ -34,7 +35,7 @@ class Worker:
     def longest_gap(self, start: float, end: float) -> float:
         """Seconds between two accepted reports, of those from ``start`` to ``end``."""
         moments = [start, *(at for at in self.accepted if start < at < end), end]
-        return max(after - before for before, after in zip(moments, moments[1:], strict=False))
+        return max(after - before for before, after in pairwise(moments))
 
 
 class Load:

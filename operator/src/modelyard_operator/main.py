@@ -76,7 +76,7 @@ class Operator:
             name=settings.lease_name,
             identity=settings.identity,
             timing=Timing.of(settings.lease_seconds),
-            on_change=lambda leading: self.term.changed(leading),
+            on_change=self._leadership,
         )
         writer = self.client.fenced(self.elector.fence)
         self.store, self.queue = Store(), WorkQueue(workers=settings.workers)
@@ -216,6 +216,9 @@ class Operator:
         gc.collect()
         gc.freeze()
         await self.elector.run()
+
+    def _leadership(self, leading: bool) -> None:
+        self.term.changed(leading)
 
     def _fence(self) -> None:
         """Before each write of a look."""

@@ -21,7 +21,7 @@ from tests.support.reporters import Worker, reporting
 
 JOBS = 200
 LONGEST_GAP = 30.0
-"""The claim, in seconds: a stall is told from silence of more than that."""
+"""The claim: seconds between two accepted reports of a job."""
 
 
 async def pods(client: Client, namespace: str) -> dict[str, Manifest]:
@@ -90,5 +90,5 @@ async def test_the_reports_of_two_hundred_jobs_survive_a_failover(
             await eventually(lambda: load.accepted_since(killed) >= 5, 90)
             end = time.monotonic()
         gaps = sorted(worker.longest_gap(start, end) for worker in made)
-        print(f"\nanswers: {dict(load.answers)}; gaps: median {gaps[JOBS // 2]:.1f} s, longest {gaps[-1]:.1f} s")
+        print(f"\n{dict(load.answers)}; median gap {gaps[JOBS // 2]:.1f} s, longest {gaps[-1]:.1f} s")
         assert gaps[-1] <= LONGEST_GAP

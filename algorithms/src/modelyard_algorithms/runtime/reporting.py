@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 INTERVAL = 1.0
 TIMEOUT = 3.0
 LONGEST_PAUSE = 10.0
-"""Seconds of a Retry-After that are heeded, whatever it says: a job whose reports stay away counts as stalled."""
+"""Seconds of a Retry-After that are heeded, whatever it says: who does not report counts as stalled."""
 JITTER = 0.25
 """At most this share is added to a Retry-After: all workers were refused at the same time."""
 LOUD_AFTER = 5
@@ -174,8 +174,8 @@ def pause_after(headers: Mapping[str, str] | Message) -> float:
 
 
 def _retry_after(headers: Mapping[str, str] | Message) -> float:
-    """Its two forms: seconds, or a date. A date is compared with the answer's own, if it has one: the clocks of
-    nodes differ."""
+    """Its two forms: seconds, or a date. A date is compared with the answer's own, if it has one: the clocks
+    of nodes differ."""
     text = (headers.get("Retry-After") or "").strip()
     if text.isascii() and text.isdigit():
         return float(text)

@@ -57,8 +57,8 @@ def page_manifest(name: str, namespace: str, records: Sequence[Record]) -> Manif
 
 
 def parse(page: Manifest) -> list[Record]:
-    """The records of a page. What is none, or about another kind than ours, is left out: another version of the
-    operator may have recorded that, or somebody who may write ConfigMaps."""
+    """The records of a page. What is none, or about another kind than ours, is left out: another version of
+    the operator may have recorded that, or somebody who may write ConfigMaps."""
     try:
         entries = list(orjson.loads(page["data"][CONTENT]))
     except (KeyError, TypeError, ValueError):

@@ -44,8 +44,8 @@ class Tokens:
     """Answers by the hash of the token; the token itself is never kept.
 
     A token costs a review only if the pod that it claims is one that may report. Such a pod's uid is known in
-    its own namespace alone, so a forged token uses up nothing but the reviews of its sender's namespace. And it
-    costs one at a time: a worker that does not wait for the answer and sends again asks nothing new.
+    its own namespace alone, so a forged token uses up nothing but the reviews of its sender's namespace. And
+    it costs one at a time: a worker that does not wait for the answer and sends again asks nothing new.
     """
 
     def __init__(

@@ -337,7 +337,7 @@ async def test_a_body_too_large_is_refused(desk: Desk) -> None:
 async def test_a_standby_sends_reports_elsewhere(desk: Desk) -> None:
     desk.leading = False
     assert (await desk.post())[0] == 503
-    assert desk.headers["Retry-After"] == "1", "the next report may reach the leader, through the same Service"
+    assert desk.headers["Retry-After"] == "1", "the next one may reach the leader, through the same Service"
 
 
 async def test_an_api_server_that_does_not_answer_is_no_refusal(desk: Desk) -> None:
@@ -381,7 +381,7 @@ async def test_refused_calls_use_up_nothing_of_the_future(desk: Desk) -> None:
     assert (await desk.post())[0] == 202
 
 
-async def test_a_worker_that_sends_again_while_its_token_is_reviewed_costs_no_second_review(desk: Desk) -> None:
+async def test_a_worker_that_sends_again_during_a_review_costs_no_second_one(desk: Desk) -> None:
     desk.api.answered.clear()
     reports = [asyncio.create_task(desk.post()) for _ in range(300)]
     await eventually(lambda: desk.api.reviews == 1)
