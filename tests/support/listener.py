@@ -12,6 +12,8 @@ class Listener:
     def __init__(self) -> None:
         self.received: list[tuple[str, dict[str, Any]]] = []
         self.status = 200
+        self.headers: dict[str, str] = {}
+        """Of each answer, besides its own."""
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -19,6 +21,8 @@ class Listener:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 listener.received.append((self.headers["Authorization"], {"path": self.path, **body}))
                 self.send_response(listener.status)
+                for name, value in listener.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from tests.support.waiting import eventually
 from tests.support.writes import Ledger, recording
 
+CHECKOUT = Path(__file__).parents[2]
 NAMES = ("first", "second")
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
@@ -38,6 +40,11 @@ class Replicas:
     def other(self, name: str) -> str:
         return next(found for found in NAMES if found != name)
 
+    def reports(self) -> list[str]:
+        """The URLs of both receivers, as a Service has them behind it."""
+        found = [re.search(r"reports on (\d+)", self.logs[name].read_text()) for name in NAMES]
+        return [f"http://127.0.0.1:{port.group(1)}/v1/reports" for port in found if port is not None]
+
     def signal(self, name: str, number: signal.Signals) -> float:
         """Send a signal; gives the moment."""
         moment = time.monotonic()
@@ -57,7 +64,9 @@ class Replicas:
 
 
 @contextmanager
-def running(kubeconfig: Path, folder: Path, **settings: str) -> Iterator[Replicas]:
+def running(
+    kubeconfig: Path, folder: Path, module: str = "modelyard_operator", **settings: str
+) -> Iterator[Replicas]:
     """Two replicas until the block ends, of which one leads and the other is ready to."""
     with ExitStack() as stack:
         ledger, configs = stack.enter_context(recording(kubeconfig, list(NAMES), folder))
@@ -74,7 +83,7 @@ def running(kubeconfig: Path, folder: Path, **settings: str) -> Iterator[Replica
                 "MODELYARD_REPORT_PORT": "0",
                 "MODELYARD_LOG_FORMAT": "text",
             } | settings
-            found.processes[name] = stack.enter_context(_process(found.logs[name], environment))
+            found.processes[name] = stack.enter_context(_process(module, found.logs[name], environment))
         _both_ready(found)
         yield found
 
@@ -92,12 +101,13 @@ def _both_ready(found: Replicas) -> None:
 
 
 @contextmanager
-def _process(log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _process(module: str, log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "modelyard_operator"],
+            [sys.executable, "-m", module],
             stdout=output,
             stderr=subprocess.STDOUT,
+            cwd=CHECKOUT,
             env=environment,
         )
         try:

@@ -13,29 +13,27 @@ import asyncio
 import gc
 import logging
 import signal
-import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from pydantic import ValidationError
-
-from modelyard_operator import health, logs, metrics
+from modelyard_operator import health, metrics
 from modelyard_operator.engine.cache import Cache
 from modelyard_operator.engine.journal import CROWD, Journal
 from modelyard_operator.engine.loop import Engine
 from modelyard_operator.engine.observe import Observer
 from modelyard_operator.engine.perform import Performer
-from modelyard_operator.engine.platform import PlatformKeeper
+from modelyard_operator.engine.platform import PlatformKeeper, configured
 from modelyard_operator.engine.purge import Purger
 from modelyard_operator.engine.references import References
 from modelyard_operator.engine.tenancy import choice
 from modelyard_operator.engine.tenancy.keeper import Tenants
+from modelyard_operator.engine.term import Term
 from modelyard_operator.engine.uploads import Uploads
 from modelyard_operator.engine.watches import Watches
-from modelyard_operator.kube import credentials, resources
+from modelyard_operator.kube import resources
 from modelyard_operator.kube.client import Client
-from modelyard_operator.kube.credentials import Access, LoginError
+from modelyard_operator.kube.credentials import Access
 from modelyard_operator.kube.discovery import KServe
 from modelyard_operator.kube.election import Elector, Timing
 from modelyard_operator.kube.events import Recorder
@@ -44,7 +42,6 @@ from modelyard_operator.kube.queue import Key, WorkQueue
 from modelyard_operator.kube.store import Store
 from modelyard_operator.kube.transport import Transport
 from modelyard_operator.listeners import Listeners
-from modelyard_operator.plan import Platform
 from modelyard_operator.reconcile import dataset, deployment, training_job
 from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reports.board import Board
@@ -78,7 +75,7 @@ class Operator:
             namespace=self.namespace,
             name=settings.lease_name,
             identity=settings.identity,
-            timing=_timing(settings.lease_seconds),
+            timing=Timing.of(settings.lease_seconds),
             on_change=self._leadership,
         )
         writer = self.client.fenced(self.elector.fence)
@@ -87,7 +84,7 @@ class Operator:
         self.board = Board(self.queue_look, interval=settings.report_interval)
         self.keeper = PlatformKeeper(
             writer,
-            _platform(settings, self.namespace),
+            configured(settings, self.namespace),
             secret=settings.store_secret,
             generate=settings.store_secret_generate,
             ca_file=settings.store_ca_file,
@@ -127,6 +124,13 @@ class Operator:
             leading=lambda: self.elector.leading and self.journal.is_open,
             workers=settings.workers,
         )
+        self.term = Term(
+            cache=self.cache,
+            journal=self.journal,
+            engine=self.engine,
+            tenants=self.tenants,
+            refresh=self.keeper.refresh if choice.needs_platform_keys(settings) else None,
+        )
         self.watches = Watches(
             access,
             self.client,
@@ -139,7 +143,6 @@ class Operator:
         self._lag = health.LoopLag()
         self.listeners = Listeners(settings.bind_address)
         self.ports: dict[str, int] = {}
-        self._beginning: asyncio.Task[None] | None = None
         self._calm_from = 0.0
 
     def stop(self) -> None:
@@ -159,6 +162,7 @@ class Operator:
                 ("watches", self.watches.run()),
                 ("kserve", self.kserve.run()),
                 ("election", self._elect()),
+                ("term", self.term.run()),
                 ("storage", self.tenants.run()),
                 ("uploads", self.uploads.run()),
                 ("events", self.recorder.run()),
@@ -183,8 +187,7 @@ class Operator:
     async def _shut_down(self, tasks: list[asyncio.Task[Any]]) -> None:
         """First finish, then let go of the lease, then cut the lines."""
         log.info("stopping")
-        if self._beginning is not None:
-            self._beginning.cancel()
+        self.term.stop()
         await self.engine.stop(FINISH_SECONDS)
         await self.elector.release()
         for task in tasks:
@@ -215,29 +218,9 @@ class Operator:
         await self.elector.run()
 
     def _leadership(self, leading: bool) -> None:
-        if self._beginning is not None:
-            self._beginning.cancel()
-            self._beginning = None
         if leading:
             self.board.availability.begin()
-            self._beginning = asyncio.create_task(self._begin(), name="begin")
-        else:
-            self.engine.halt()
-            self.journal.close()
-            self.tenants.clear()
-
-    async def _begin(self) -> None:
-        """The first looks of a new leader: it knows what the one before has begun, and the storage of each
-        namespace, if the API server gives it."""
-        try:
-            if choice.needs_platform_keys(self.settings):
-                await self.keeper.refresh()
-            await self.tenants.prime({key.namespace for key in self.cache.own_keys()})
-        except Exception as error:
-            # Whatever it is: plans say that they wait for the keys, and all else goes on.
-            log.warning("the storage of the namespaces is not known yet: %s", error)
-        await self.journal.open()
-        self.engine.begin()
+        self.term.changed(leading)
 
     def _fence(self) -> None:
         """Before each write of a look."""
@@ -299,6 +282,7 @@ class Operator:
                 self._lag.check,
                 health.watches(self.watches.ages),
                 health.oldest_work(self.queue.oldest_work),
+                self.term.check,
             ],
             ready=[health.synced(self.watches.states)],
             store=self.store,
@@ -313,55 +297,3 @@ class Operator:
         ):
             self.ports[name] = await self.listeners.serve(application, port)
         log.info("listening: health on %(health)d, reports on %(reports)d", self.ports)
-
-
-def _timing(seconds: float) -> Timing:
-    return Timing(duration=seconds, margin=seconds / 4, period=seconds / 5, timeout=seconds * 0.3)
-
-
-def _platform(settings: Settings, namespace: str) -> Platform:
-    return Platform(
-        namespace=namespace,
-        runtime_image=settings.runtime_image,
-        image_pull_policy=settings.image_pull_policy,
-        endpoint=settings.store_endpoint,
-        region=settings.store_region,
-        report_url=settings.report_url,
-    )
-
-
-async def operate(settings: Settings) -> None:
-    """Run the operator until it is told to stop."""
-    await Operator(settings, credentials.load()).run()
-
-
-def main() -> int:
-    """The command; returns its exit code."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            name = "MODELYARD_" + "_".join(map(str, problem["loc"])).upper()
-            sys.stderr.write(f"{name}: {problem['msg']}\n")
-        return 64
-    logs.set_up(settings.log_level, settings.log_format)
-    # Parsed JSON is thousands of dicts without a cycle among them: looking for one that often is in vain.
-    gc.set_threshold(50_000, 20, 20)
-    # The parser takes 1,024 levels of nesting, and what walks through an object takes some frames for each.
-    sys.setrecursionlimit(10_000)
-    return _run(operate(settings))
-
-
-def _run(work: Coroutine[Any, Any, None]) -> int:
-    try:
-        # Not uvloop: it keeps what is written until the end of a turn of the loop, and a process that is
-        # frozen in between sends it when it wakes, long after the fence was asked.
-        asyncio.run(work)
-    except LoginError as error:
-        log.critical("%s", error)
-        return 77
-    except Exception:
-        log.critical("the operator has failed", exc_info=True)
-        return 1
-    log.info("stopped")
-    return 0

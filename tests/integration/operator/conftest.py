@@ -13,6 +13,7 @@ from modelyard_operator import metrics
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.kube import credentials
 from modelyard_operator.kube.client import Client
+from modelyard_operator.kube.credentials import Access
 from modelyard_operator.kube.transport import Transport
 from modelyard_operator.main import Operator
 from modelyard_operator.plan import Manifest, Observed, Plan, Ref
@@ -81,8 +82,10 @@ def start(api_server: ApiServer, namespace: str) -> Start:
     """Starts an operator that looks after the test's namespace only, and lives in it."""
 
     @asynccontextmanager
-    async def running(controllers: Mapping[str, Controller], **settings: Any) -> AsyncIterator[Operator]:
-        access = credentials.from_kubeconfig([api_server.kubeconfig])
+    async def running(
+        controllers: Mapping[str, Controller], *, access: Access | None = None, **settings: Any
+    ) -> AsyncIterator[Operator]:
+        access = access or credentials.from_kubeconfig([api_server.kubeconfig])
         chosen: dict[str, Any] = {
             "namespace": namespace,
             "watch_namespaces": (namespace,),

@@ -6,10 +6,14 @@ import asyncio
 from typing import Any
 
 import aiohttp
+import pytest
 
 from modelyard_operator import naming
 from modelyard_operator.desired.ownership import metadata
+from modelyard_operator.engine import term
+from modelyard_operator.engine.journal import Journal
 from modelyard_operator.engine.outcome import MARKER
+from modelyard_operator.engine.term import TermError
 from modelyard_operator.kube import resources
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import NotFoundError
@@ -352,6 +356,25 @@ async def test_probes_and_metrics_answer(namespace: str, start: Start) -> None:
         assert "modelyard_leader 1.0" in text
         assert f'modelyard_watch_age_seconds{{resource="modelyard trainingjobs in {namespace}"}}' in text
         assert f'modelyard_watch_age_seconds{{resource="replicasets in {namespace}"}}' in text
+
+
+async def test_a_leader_that_cannot_begin_says_so_ends_and_gives_the_lease_back(
+    client: Client, namespace: str, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_: Journal) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Journal, "open", broken)
+    monkeypatch.setattr(term, "RETRIES", (0.5,))
+    with pytest.raises(TermError):
+        async with start(tiny(lambda o: Plan())) as operator, aiohttp.ClientSession() as session:
+            await eventually(lambda: operator.term.check() is not None)
+            async with session.get(f"http://127.0.0.1:{operator.ports['health']}/healthz") as response:
+                assert response.status == 503
+                assert await response.text() == "leads and cannot begin to reconcile: KeyError"
+            await eventually(lambda: not operator.elector.leading)
+    lease = await client.get(Ref("coordination.k8s.io/v1", "Lease", namespace, "modelyard-operator"))
+    assert not lease["spec"].get("holderIdentity")
 
 
 async def test_an_operator_of_two_namespaces_knows_nothing_of_a_third(

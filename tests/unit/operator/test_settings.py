@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelyard_operator import main
+from modelyard_operator import command
 from modelyard_operator.settings import Settings
 
 
@@ -34,7 +34,7 @@ def test_a_wrong_one_is_named_by_its_variable(
     monkeypatch.setenv("MODELYARD_WORKERS", "many")
     monkeypatch.setenv("MODELYARD_REPORT_URL", "operator:8081")
     monkeypatch.setenv("MODELYARD_WATCH_NAMESPACES", "za,../zb")
-    assert main.main() == 64
+    assert command.main() == 64
     said = capsys.readouterr().err
     assert "MODELYARD_WORKERS: Input should be a valid integer" in said
     assert "MODELYARD_REPORT_URL: " in said

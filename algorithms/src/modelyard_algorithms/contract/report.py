@@ -65,7 +65,8 @@ class Report(WireModel):
     """POST <reporting.url>/v1/reports with header ``Authorization: Bearer <projected token>``.
 
     Of a training only rank 0 reports. The newest report replaces the one before it. Every field is bounded:
-    whoever receives one takes it from a pod that may run anything.
+    whoever receives one takes it from a pod that may run anything. A refusal may say with ``Retry-After``
+    when the next one is welcome.
     """
 
     kind: Literal["Dataset", "TrainingJob", "Deployment"]

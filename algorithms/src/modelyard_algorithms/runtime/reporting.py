@@ -5,11 +5,15 @@ A workload never waits for a report and never dies of one: whatever goes wrong h
 
 import logging
 import math
+import random
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,10 @@ log = logging.getLogger(__name__)
 
 INTERVAL = 1.0
 TIMEOUT = 3.0
+LONGEST_PAUSE = 10.0
+"""Seconds of a Retry-After that are heeded, whatever it says: who does not report counts as stalled."""
+JITTER = 0.25
+"""At most this share is added to a Retry-After: all workers were refused at the same time."""
 LOUD_AFTER = 5
 """Failures in a row after which one line is logged, and no more until one succeeds."""
 
@@ -114,7 +122,7 @@ class Reporter:
         while True:
             self._changed.wait(self._repeat)
             self._changed.clear()
-            sent = self._send()
+            sent, pause = self._send()
             if self._closing.is_set():
                 if not self._changed.is_set():
                     return
@@ -122,22 +130,30 @@ class Reporter:
             if not sent:
                 # Also what is unchanged is sent again: the operator may have restarted.
                 self._changed.set()
-            self._closing.wait(self._interval)
+            self._closing.wait(max(self._interval, pause))
 
-    def _send(self) -> bool:
+    def _send(self) -> tuple[bool, float]:
+        """Whether the report arrived, and the seconds to leave the operator alone after it."""
         try:
             body = self.report().to_json().encode()
             headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._read_token()}"}
             request = urllib.request.Request(self._url or "", body, headers, method="POST")  # noqa: S310
             with self._opener.open(request, timeout=TIMEOUT) as response:
                 response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                self._failed(f"HTTP {error.code}")
+                return False, pause_after(error.headers)
         except Exception as error:
-            self._failures += 1
-            if self._failures == LOUD_AFTER:
-                log.warning("progress reports do not arrive (%s); the work goes on without", _brief(error))
-            return False
+            self._failed(type(error).__name__)
+            return False, 0.0
         self._failures = 0
-        return True
+        return True, 0.0
+
+    def _failed(self, why: str) -> None:
+        self._failures += 1
+        if self._failures == LOUD_AFTER:
+            log.warning("progress reports do not arrive (%s); the work goes on without", why)
 
     def _read_token(self) -> str:
         return self._token.read_text().strip()
@@ -158,10 +174,25 @@ def _sendable(state: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _brief(error: Exception) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        return f"HTTP {error.code}"
-    return type(error).__name__
+def pause_after(headers: Mapping[str, str] | Message) -> float:
+    """Seconds to wait after a refusal with these headers: what Retry-After asks for, within bounds and
+    with jitter; 0 where it asks for nothing that can be read."""
+    jitter = random.uniform(1.0, 1.0 + JITTER)  # noqa: S311 - no secret
+    return min(_retry_after(headers), LONGEST_PAUSE) * jitter
+
+
+def _retry_after(headers: Mapping[str, str] | Message) -> float:
+    """Its two forms: seconds, or a date. A date is compared with the answer's own, if it has one: the clocks
+    of nodes differ."""
+    text = (headers.get("Retry-After") or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        until, sent = parsedate_to_datetime(text), headers.get("Date")
+        now = parsedate_to_datetime(sent) if sent else datetime.now(UTC)
+        return max((until - now).total_seconds(), 0.0)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
 
 
 class Pace:

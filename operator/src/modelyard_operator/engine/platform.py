@@ -19,10 +19,23 @@ from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.election import NotLeadingError
 from modelyard_operator.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from modelyard_operator.plan import Manifest, Platform, Ref, StoreCredentials
+from modelyard_operator.settings import Settings
 
 log = logging.getLogger(__name__)
 
 PERIOD, FIRST_RETRY, LONGEST_RETRY = 30.0, 1.0, 30.0
+
+
+def configured(settings: Settings, namespace: str) -> Platform:
+    """The platform as the settings have it, with the operator in ``namespace``."""
+    return Platform(
+        namespace=namespace,
+        runtime_image=settings.runtime_image,
+        image_pull_policy=settings.image_pull_policy,
+        endpoint=settings.store_endpoint,
+        region=settings.store_region,
+        report_url=settings.report_url,
+    )
 
 
 class PlatformKeeper:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from modelyard_operator import naming
 from modelyard_operator.kube.queue import Key
-from modelyard_operator.kube.resources import CONFIG_MAP
+from modelyard_operator.kube.resources import CONFIG_MAP, OWN
 from modelyard_operator.plan import Manifest, fingerprint
 
 log = logging.getLogger(__name__)
 
+KINDS = frozenset(found.kind for found in OWN)
 CONTENT = "records"
 """The one entry of a page: a JSON list."""
 
@@ -56,15 +57,32 @@ def page_manifest(name: str, namespace: str, records: Sequence[Record]) -> Manif
 
 
 def parse(page: Manifest) -> list[Record]:
-    """The records of a page; none where somebody has put something else into it."""
+    """The records of a page. What is none, or about another kind than ours, is left out: another version of
+    the operator may have recorded that, or somebody who may write ConfigMaps."""
     try:
-        return [
-            Record(Key(*found["key"]), str(found["uid"]), str(found["base"]), dict(found["status"]))
-            for found in orjson.loads(page["data"][CONTENT])
-        ]
+        entries = list(orjson.loads(page["data"][CONTENT]))
     except (KeyError, TypeError, ValueError):
         log.warning("ConfigMap %s holds no records", page["metadata"]["name"])
         return []
+    found = [_parsed(entry) for entry in entries]
+    if None in found:
+        log.warning(
+            "ConfigMap %s: %d of its %d entries are not records of a known kind, and are left out",
+            page["metadata"]["name"],
+            found.count(None),
+            len(found),
+        )
+    return [record for record in found if record is not None]
+
+
+def _parsed(entry: Any) -> Record | None:
+    try:
+        key, uid, base, status = Key(*entry["key"]), entry["uid"], entry["base"], entry["status"]
+    except (KeyError, TypeError):
+        return None
+    texts = all(isinstance(text, str) and text for text in (*key, uid, base))
+    known = texts and key.kind in KINDS and isinstance(status, dict)
+    return Record(key, uid, base, status) if known else None
 
 
 def _entry(record: Record) -> Manifest:

@@ -22,10 +22,12 @@ FIRST_PAGE, SMALL_PAGE, LARGE_PAGE = 10, 256 * 1024, 2 * 1024 * 1024
 """Objects of the first page; bytes below which the next one has more, and above which it has fewer: an object
 may have 1.5 MB, and parsed thirty times that."""
 LIST_TIMEOUT = 60.0
-WATCH_SECONDS = (240, 300)
-"""A watch ends by itself after a random time of this range: not all watches at once."""
-SILENCE_SECONDS = 90.0
-"""The API server sends a bookmark about once a minute; a stream silent for longer is dead."""
+WATCH_SECONDS = (40, 45)
+"""The API server ends a watch after a random time of this range: not all watches at once. It sends a bookmark
+two seconds before that, so that even a quiet watch goes on from a new version."""
+SILENCE_SECONDS = 52.0
+"""A stream that is silent for longer than a watch lasts is dead, and that is noticed within a minute.
+Bookmarks alone come about once a minute, and would not do."""
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 WRITTEN_BY_US = {"fieldManager": naming.FIELD_MANAGER, "fieldValidation": "Ignore"}

@@ -42,6 +42,11 @@ class Timing:
     timeout: float = 3.0
     """Of one request."""
 
+    @classmethod
+    def of(cls, duration: float) -> Timing:
+        """In the usual proportions."""
+        return cls(duration=duration, margin=duration / 4, period=duration / 5, timeout=duration * 0.3)
+
 
 class Elector:
     """Holds the lease, or waits for it; ``run`` it as a task."""

@@ -75,7 +75,7 @@ class Recorder:
         if said is not None and now - said.first < SAME_FOR:
             self._count(said, now)
             return
-        if known.limiter.reserve() > 0:
+        if not known.limiter.take():
             metrics.EVENTS_SENT.labels("dropped").inc()
             return
         manifest = self._manifest(about, event)

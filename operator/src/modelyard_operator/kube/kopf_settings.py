@@ -15,8 +15,10 @@ import kopf
 from kopf._cogs.clients import api
 
 from modelyard_operator.kube import decoding
+from modelyard_operator.kube.client import SILENCE_SECONDS, WATCH_SECONDS
 
-SERVER_TIMEOUT, CLIENT_TIMEOUT, INACTIVITY_TIMEOUT = 240, 300, 90
+CLIENT_TIMEOUT = 60.0
+"""Of a whole watch, which the API server ends long before."""
 PAGE = 10
 """Objects of a page of a list: each may have 1.5 MB, and parsed thirty times that."""
 LINGER = 0.05
@@ -64,9 +66,9 @@ def settings() -> kopf.OperatorSettings:
     found.persistence.progress_storage = NoProgress()
     found.posting.enabled = False
     found.posting.loggers = False
-    found.watching.server_timeout = SERVER_TIMEOUT
+    found.watching.server_timeout = WATCH_SECONDS[0]
     found.watching.client_timeout = CLIENT_TIMEOUT
-    found.watching.inactivity_timeout = INACTIVITY_TIMEOUT
+    found.watching.inactivity_timeout = SILENCE_SECONDS
     found.watching.connect_timeout = 5.0
     found.watching.reconnect_backoff = 0.5
     found.watching.chunk_size = PAGE

@@ -17,7 +17,8 @@ class Limiter:
     def reserve(self) -> float:
         """Take a token and return the seconds to wait before using it.
 
-        The count may go below zero: each caller's wait then ends one token later than the one before.
+        The count may go below zero: each caller's wait then ends one token later than the one before. So it
+        is for callers that do wait; whoever refuses instead calls ``take``.
         """
         if self._rate <= 0:
             return 0.0

@@ -28,7 +28,8 @@ from modelyard_operator.reports.tokens import BusyError, PodIdentity, Tokens
 
 LARGEST_BODY = 64 * 1024
 BODY_SECONDS = 10.0
-RETRY_AFTER = "5"
+RETRY_SECONDS, OTHER_REPLICA_SECONDS = 5, 1
+"""Of Retry-After. The Service has all replicas behind it: the next report may reach the leader at once."""
 CLOCKS_DIFFER = timedelta(days=1)
 """A node's clock may be ahead of ours, but by no more."""
 
@@ -36,9 +37,10 @@ CLOCKS_DIFFER = timedelta(days=1)
 class Refusal(Exception):
     """A report that is not taken, with the HTTP status and one sentence."""
 
-    def __init__(self, status: int, message: str, *, retry: bool = False) -> None:
+    def __init__(self, status: int, message: str, *, retry_after: int | None = None) -> None:
+        """``retry_after``: seconds after which the same report may be sent again; None: it is not welcome."""
         super().__init__(message)
-        self.status, self.retry = status, retry
+        self.status, self.retry_after = status, retry_after
 
 
 class Receiver:
@@ -68,14 +70,16 @@ class Receiver:
             await self._take(request)
             response = web.json_response({"status": "ok"}, status=202)
         except Refusal as refusal:
-            headers = {"Retry-After": RETRY_AFTER} if refusal.retry else {}
+            headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
             response = web.json_response({"error": str(refusal)}, status=refusal.status, headers=headers)
         metrics.REPORTS.labels(str(response.status)).inc()
         return response
 
     async def _take(self, request: web.Request) -> None:
         if not self._leading():
-            raise Refusal(503, "another replica of the operator leads: try again", retry=True)
+            raise Refusal(
+                503, "another replica of the operator leads: try again", retry_after=OTHER_REPLICA_SECONDS
+            )
         pod = await self._identify(request.headers.get("Authorization", ""))
         report = await _read(request)
         self._check(pod, report)
@@ -89,10 +93,12 @@ class Receiver:
         try:
             pod = await self._tokens.identify(token.strip())
         except BusyError as error:
-            raise Refusal(429, str(error), retry=True) from error
+            raise Refusal(429, str(error), retry_after=RETRY_SECONDS) from error
         except ApiError as error:
             self._board.availability.refused()
-            raise Refusal(503, "the token cannot be checked now: try again", retry=True) from error
+            raise Refusal(
+                503, "the token cannot be checked now: try again", retry_after=RETRY_SECONDS
+            ) from error
         if pod is None:
             raise Refusal(
                 401, "the token is not a valid token of a pod that works for an object of Modelyard"

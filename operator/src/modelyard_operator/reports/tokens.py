@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import time
@@ -43,7 +44,8 @@ class Tokens:
     """Answers by the hash of the token; the token itself is never kept.
 
     A token costs a review only if the pod that it claims is one that may report. Such a pod's uid is known in
-    its own namespace alone, so a forged token uses up nothing but the reviews of its sender's namespace.
+    its own namespace alone, so a forged token uses up nothing but the reviews of its sender's namespace. And
+    it costs one at a time: a worker that does not wait for the answer and sends again asks nothing new.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Tokens:
     ) -> None:
         self._client, self._may_report, self._clock = client, may_report, clock
         self._known: OrderedDict[bytes, tuple[float, PodIdentity | None]] = OrderedDict()
+        self._reviews: dict[bytes, asyncio.Task[PodIdentity | None]] = {}
         self._limiters: dict[str, Limiter] = {}
 
     async def identify(self, token: str) -> PodIdentity | None:
@@ -66,18 +69,30 @@ class Tokens:
         if not token.isascii() or not 0 < len(token) <= LONGEST_TOKEN:
             return None
         digest = hashlib.sha256(token.encode()).digest()
-        now = self._clock()
         known = self._known.get(digest)
-        if known is not None and known[0] > now:
+        if known is not None and known[0] > self._clock():
             return known[1]
         claimed = _claimed(token)
         if claimed is None or not self._may_report(claimed):
             # Not worth a request, whoever signed it. Nothing is kept: the pod may be known in a moment.
             return None
-        if not self._limiter(claimed.namespace).take():
-            raise BusyError(f"too many reports with new tokens from namespace {claimed.namespace!r}")
-        found = await self._review(token)
-        self._known[digest] = (now + (ACCEPTED_SECONDS if found else REFUSED_SECONDS), found)
+        review = self._reviews.get(digest)
+        if review is None:
+            if not self._limiter(claimed.namespace).take():
+                raise BusyError(f"too many reports with new tokens from namespace {claimed.namespace!r}")
+            review = self._reviews[digest] = asyncio.create_task(self._ask(digest, token), name="review")
+            review.add_done_callback(_retrieve)
+        # Whoever hangs up does not take the answer from the others.
+        return await asyncio.shield(review)
+
+    async def _ask(self, digest: bytes, token: str) -> PodIdentity | None:
+        """One review, and its answer kept."""
+        asked = self._clock()
+        try:
+            found = await self._review(token)
+        finally:
+            del self._reviews[digest]
+        self._known[digest] = (asked + (ACCEPTED_SECONDS if found else REFUSED_SECONDS), found)
         self._known.move_to_end(digest)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
@@ -106,6 +121,12 @@ class Tokens:
         if not (name and uid and account.startswith(_ACCOUNT)):
             return None
         return PodIdentity(account.removeprefix(_ACCOUNT).split(":")[0], name, uid)
+
+
+def _retrieve(review: asyncio.Task[PodIdentity | None]) -> None:
+    """A review that failed after its last waiter had gone is no error of its own."""
+    if not review.cancelled():
+        review.exception()
 
 
 def _claimed(token: str) -> PodIdentity | None:

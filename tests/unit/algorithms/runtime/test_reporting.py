@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 
 from modelyard_algorithms.contract.task import Reporting
-from modelyard_algorithms.runtime.reporting import Pace, Reporter
+from modelyard_algorithms.runtime.reporting import JITTER, LONGEST_PAUSE, Pace, Reporter, pause_after
 from tests.support.listener import Listener
 
 
@@ -90,6 +92,57 @@ def test_an_operator_that_is_busy_is_told_again(operator: Listener, token: Path)
     operator.status = 200
     reporter.close()
     assert operator.received[-1][1]["step"] == 1
+
+
+def test_an_operator_that_asks_for_a_pause_gets_it(operator: Listener, token: Path) -> None:
+    operator.status, operator.headers = 429, {"Retry-After": "3600"}
+    reporter = _reporter(operator.url, token)
+    reporter.update(step=1)
+    _wait(lambda: len(operator.received) > 0)
+    for step in range(2, 6):
+        time.sleep(0.05)
+        reporter.update(step=step)
+    assert len(operator.received) == 1, "nothing is sent before the pause is over, changed or not"
+    operator.status = 202
+    reporter.close()
+    assert [body["step"] for _, body in operator.received[1:]] == [5], "the last report does not wait for it"
+
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "5"}, 5.0),
+        ({"Retry-After": " 2 "}, 2.0),
+        ({"Retry-After": "0"}, 0.0),
+        ({"Retry-After": "3600"}, LONGEST_PAUSE),
+        ({"Retry-After": "9" * 5000}, LONGEST_PAUSE),
+        ({"Retry-After": format_datetime(NOW + timedelta(seconds=7), usegmt=True)}, 7.0),
+        ({"Retry-After": format_datetime(NOW + timedelta(days=365), usegmt=True)}, LONGEST_PAUSE),
+        ({"Retry-After": format_datetime(NOW - timedelta(seconds=7), usegmt=True)}, 0.0),
+        ({"Retry-After": "Thu, 01 Jan 2026 12:00:07 -0000"}, 0.0),
+        ({"Retry-After": "Thu, 99 Jan 2026 12:00:07 GMT"}, 0.0),
+        ({"Retry-After": "-5"}, 0.0),
+        ({"Retry-After": "soon"}, 0.0),
+        ({"Retry-After": ""}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_a_pause_is_what_was_asked_for_within_bounds(headers: dict[str, str], seconds: float) -> None:
+    date = {"Date": format_datetime(NOW, usegmt=True)}
+    assert seconds <= pause_after(headers | date) <= seconds * (1 + JITTER)
+
+
+def test_a_date_without_the_operators_clock_counts_by_our_own() -> None:
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=6), usegmt=True)
+    assert 0 < pause_after({"Retry-After": until}) <= 6 * (1 + JITTER)
+    assert pause_after({"Retry-After": until, "Date": "yesterday"}) == 0.0
+
+
+def test_those_that_were_refused_together_do_not_come_back_together() -> None:
+    assert len({pause_after({"Retry-After": "5"}) for _ in range(20)}) > 10
 
 
 def test_what_is_unchanged_is_sent_again_where_that_is_asked_for(operator: Listener, token: Path) -> None:

@@ -150,6 +150,37 @@ async def test_a_page_that_somebody_has_spoiled_is_no_page(bench: Bench, data: d
     assert pages(bench) == []
 
 
+STRANGE = [
+    {"key": ["Pipeline", "ns", "j"], "uid": "u", "base": "b", "status": {}},
+    {"key": ["Pod", "ns", "j"], "uid": "u", "base": "b", "status": {}},
+    {"key": [["TrainingJob"], "ns", "j"], "uid": "u", "base": "b", "status": {}},
+    {"key": ["TrainingJob", "ns", None], "uid": "u", "base": "b", "status": {}},
+    {"key": ["TrainingJob", "ns", "j", "k"], "uid": "u", "base": "b", "status": {}},
+    {"key": ["TrainingJob", "", "j"], "uid": "u", "base": "b", "status": {}},
+    {"key": ["TrainingJob", "ns", "j"], "uid": 7, "base": "b", "status": {}},
+    {"key": ["TrainingJob", "ns", "j"], "uid": "u", "base": "b", "status": [["phase", "Failed"]]},
+    {"key": ["TrainingJob", "ns", "j"], "uid": "u", "base": "b"},
+    "record",
+    None,
+]
+"""What another version may have recorded, and what is no record at all."""
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=str)
+async def test_a_record_that_is_not_known_is_left_out_and_costs_no_other(
+    crowd: Bench, strange: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = crowd.add()
+    await crowd.journal.record(job, STATUS)
+    (page,) = pages(crowd)
+    page["data"][CONTENT] = json.dumps([strange, *json.loads(page["data"][CONTENT])])
+    crowd.journal.close()
+    await crowd.journal.open()
+    assert crowd.journal.is_open
+    assert crowd.journal.overlaid(job)["status"] == STATUS
+    assert "1 of its 2 entries are not records of a known kind, and are left out" in caplog.text
+
+
 async def test_the_journal_is_read_until_it_can_be(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelyard_operator.engine.journal.FIRST_RETRY", 0.01)
     failures = [UnavailableError("the API server does not answer")] * 2

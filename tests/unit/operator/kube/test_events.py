@@ -69,6 +69,18 @@ async def test_one_object_cannot_flood_the_cluster_with_different_words() -> Non
     assert len(api.requests) == events.BURST + 1
 
 
+async def test_what_was_not_said_uses_up_nothing_of_what_may_be_said_later() -> None:
+    api, clock = FakeApi(), Clock()
+    recorder = Recorder(api, "operator-0", clock)
+    for number in range(1000):
+        recorder.record(job(), Event("Odd", str(number)))
+    clock.now += 2 / events.PER_SECOND
+    for number in range(3):
+        recorder.record(job(), Event("Later", str(number)))
+    await send(recorder)
+    assert [found["reason"] for found in api.objects.values()].count("Later") == 2
+
+
 async def test_a_standby_sends_nothing_and_goes_on() -> None:
     api = FakeApi()
 

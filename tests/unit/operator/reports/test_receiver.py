@@ -1,5 +1,6 @@
 """The report receiver over HTTP: who may report, and what is said to those who may not."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from modelyard_operator.plan import Manifest
 from modelyard_operator.reports.availability import LATE_SECONDS
 from modelyard_operator.reports.board import Board
 from modelyard_operator.reports.receiver import Receiver
+from tests.support.eventually import eventually
 from tests.support.fake_api import FakeApi
 
 REPORT = {
@@ -55,10 +57,14 @@ class Reviewer(FakeApi):
         self.answer: dict[str, Any] = authenticated()
         self.error: Exception | None = None
         self.reviews = 0
+        self.answered = asyncio.Event()
+        """Answers are held back while it is not set."""
+        self.answered.set()
 
     async def create_unfenced(self, manifest: Manifest) -> Manifest:
         self.reviews += 1
         assert manifest["spec"]["audiences"] == [REPORT_AUDIENCE]
+        await self.answered.wait()
         if self.error is not None:
             raise self.error
         return {"status": self.answer}
@@ -332,12 +338,13 @@ async def test_a_body_too_large_is_refused(desk: Desk) -> None:
 async def test_a_standby_sends_reports_elsewhere(desk: Desk) -> None:
     desk.leading = False
     assert (await desk.post())[0] == 503
-    assert desk.headers["Retry-After"] == "5"
+    assert desk.headers["Retry-After"] == "1", "the next one may reach the leader, through the same Service"
 
 
 async def test_an_api_server_that_does_not_answer_is_no_refusal(desk: Desk) -> None:
     desk.api.error = UnavailableError("no answer")
     assert (await desk.post())[0] == 503
+    assert desk.headers["Retry-After"] == "5"
     desk.api.error = None
     assert (await desk.post())[0] == 202
 
@@ -385,6 +392,29 @@ async def test_refused_calls_use_up_nothing_of_the_future(desk: Desk) -> None:
     desk.api.answer = {"authenticated": False}
     for n in range(1000):
         await desk.post(bearer=token(signature=f"s{n}"))
+    assert desk.headers["Retry-After"] == "5"
     desk.api.answer = authenticated()
     desk.now += 1.0
     assert (await desk.post())[0] == 202
+
+
+async def test_a_worker_that_sends_again_during_a_review_costs_no_second_one(desk: Desk) -> None:
+    desk.api.answered.clear()
+    reports = [asyncio.create_task(desk.post()) for _ in range(300)]
+    await eventually(lambda: desk.api.reviews == 1)
+    reports[0].cancel()
+    desk.api.answered.set()
+    assert {status for status, _ in await asyncio.gather(*reports[1:])} == {202}
+    assert desk.api.reviews == 1
+
+
+async def test_a_review_that_failed_is_asked_for_anew(desk: Desk) -> None:
+    desk.api.error = UnavailableError("no answer")
+    desk.api.answered.clear()
+    reports = [asyncio.create_task(desk.post()) for _ in range(3)]
+    await eventually(lambda: desk.api.reviews == 1)
+    desk.api.answered.set()
+    assert {status for status, _ in await asyncio.gather(*reports)} == {503}
+    desk.api.error = None
+    assert (await desk.post())[0] == 202
+    assert desk.api.reviews == 2
