@@ -64,6 +64,7 @@ def _task(machine: Machine, prefix: str = "models/served/", digest: str | None =
         stores=machine.stores,
         model=location(prefix),
         digest=digest,
+        token_secret="digits-token",
         max_request_bytes=200_000,
         max_pixels=1_000_000,
     )
@@ -259,6 +260,22 @@ def test_requests_are_counted_and_timed(server: Server) -> None:
     assert 'request_predict_seconds_count{model_name="digits"}' in text
 
 
+def test_nothing_that_it_uses_is_deprecated(server: Server) -> None:
+    """Python warns once for each place, whichever request was the first to reach it."""
+    image = _b64(IMAGES[0][1])
+    tensor = {"name": "input", "datatype": "BYTES", "shape": [1], "data": [image]}
+    for path, body in (
+        ("/v1/models/digits:predict", {"instances": [image]}),
+        ("/inference", {"instances": [image]}),
+        ("/v2/models/digits/infer", {"inputs": [tensor]}),
+    ):
+        assert server.http.post(path, headers=HEADERS, json=body).status_code == 200
+    for path in ("/", "/v1/models", "/v1/models/digits", "/v2", "/v2/models/digits", "/v2/health/live"):
+        answer = server.http.get(path, headers=HEADERS)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json"), answer.text
+    assert "Warning" not in server.pod.log
+
+
 def test_no_token_stands_in_the_log(server: Server) -> None:
     assert TOKEN not in server.pod.log
 
@@ -313,7 +330,7 @@ def test_without_a_token_of_its_own_it_does_not_begin(machine: Machine, tmp_path
     server = _start(machine, _task(machine), tmp_path, content="\n")
     assert server.pod.wait() == environment.EXIT_INVALID
     assert server.pod.outcome.reason == report.TOKEN_MISSING
-    assert "spec.tokenSecretName names has no key 'token'" in server.pod.outcome.message
+    assert "Secret 'digits-token' has no key 'token'" in server.pod.outcome.message
     server.http.close()
 
 

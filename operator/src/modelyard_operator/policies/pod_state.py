@@ -7,6 +7,11 @@ from modelyard_operator.plan import Manifest
 IMAGE_TROUBLE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 CONFIG_TROUBLE = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
+IMAGE_ADVICE = (
+    "correct spec.image (default: the operator's), or give ServiceAccount 'default' the registry's Secret "
+    "in imagePullSecrets"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -57,7 +62,7 @@ def trouble(pod: Manifest) -> Trouble | None:
         waiting = state.get("state", {}).get("waiting", {})
         reason, detail = waiting.get("reason", ""), waiting.get("message", "")
         if reason in IMAGE_TROUBLE:
-            text = f"image {state.get('image', '')!r} cannot be pulled: check its name and the pull secrets"
+            text = f"image {state.get('image', '')!r} cannot be pulled: {IMAGE_ADVICE}"
             return Trouble("ImagePullFailed", f"{text} ({detail or reason})", lasting=True)
         if reason in CONFIG_TROUBLE:
             return Trouble(

@@ -145,7 +145,7 @@ def _token(state: State) -> Token | Standing | None:
     if secret is None:
         text = (
             f"waits for Secret {name!r}, which does not exist in this namespace: create it with the key "
-            "token, or leave out tokenSecretName to have one made"
+            "token, or leave out spec.tokenSecretName to have one made"
         )
         return Standing("Pending", "TokenNotFound", text, "Reconciling")
     return _versioned(secret)

@@ -93,7 +93,7 @@ def failed(state: State, cause: Cause) -> Plan:
         changes = {"failure": record, "failures": verdict.failures}
         return restart(state, cause.reason, message, delay=verdict.delay, changes=changes)
     why = (
-        "" if not cause.retriable else f" (attempt {state.attempt}; backoffLimit {state.spec.backoff_limit})"
+        "" if not cause.retriable else f" (attempt {state.attempt}; spec.backoffLimit {state.spec.backoff_limit})"
     )
     return _end(
         state, cause.reason, f"{cause.message}{why}", {"failure": record, "failures": verdict.failures}
@@ -130,7 +130,7 @@ def restart(
 
 def deadline_exceeded(state: State) -> Plan:
     limit = state.spec.active_deadline_seconds
-    message = f"ran longer than activeDeadlineSeconds ({limit} s): raise it in a new TrainingJob"
+    message = f"ran longer than spec.activeDeadlineSeconds ({limit} s): raise it in a new TrainingJob"
     return _end(
         state, "DeadlineExceeded", message, {"failure": _record(state, Cause("DeadlineExceeded", message))}
     )

@@ -107,10 +107,10 @@ def _absent(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (_empty, "have no AWS_SECRET_ACCESS_KEY"),
-        (_absent, "have no AWS_SECRET_ACCESS_KEY"),
-        (_broken, "have a AWS_SECRET_ACCESS_KEY with a space, a line break"),
-        (_binary, "have a AWS_SECRET_ACCESS_KEY with a space, a line break"),
+        (_empty, "Secret 'team-s3' has no key AWS_SECRET_ACCESS_KEY, or nothing in it"),
+        (_absent, "Secret 'team-s3' has no key AWS_SECRET_ACCESS_KEY, or nothing in it"),
+        (_broken, "Secret 'team-s3', key AWS_SECRET_ACCESS_KEY has a space, a line break"),
+        (_binary, "Secret 'team-s3', key AWS_SECRET_ACCESS_KEY has a space, a line break"),
     ],
 )
 def test_files_that_hold_no_keys_are_named_and_not_shown(
@@ -120,6 +120,6 @@ def test_files_that_hold_no_keys_are_named_and_not_shown(
         (tmp_path / name).write_text("key")
     spoil(tmp_path)
     with pytest.raises(WorkloadError, match=words) as caught:
-        MountedKeys(tmp_path)
+        MountedKeys(tmp_path, "Secret 'team-s3'")
     assert caught.value.reason == report.STORE_ACCESS_DENIED
     assert "hidden" not in caught.value.message
