@@ -82,7 +82,7 @@ def _cases() -> list[Case]:
         Case(
             "bucket",
             "BucketNotFound",
-            ("bucket 'no-such-bucket-here' does not exist", "create it or correct spec.source.objectStore.bucket"),
+            ("bucket 'no-such-bucket-here' does not exist", "or correct spec.source.objectStore.bucket"),
             store=(("bucket", "no-such-bucket-here"), ("credentialsSecretName", "right-keys")),
         ),
         Case(

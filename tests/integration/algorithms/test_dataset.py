@@ -123,7 +123,7 @@ def test_wrong_credentials_are_named_and_not_shown(
     assert pod.wait() == environment.EXIT_INVALID
     assert pod.outcome.reason == report.STORE_ACCESS_DENIED
     assert words in pod.outcome.message
-    assert "check Secret 'photos-keys', keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in pod.outcome.message
+    assert "check Secret 'photos-keys', keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACC" in pod.outcome.message
     shown = pod.log + pod.outcome.to_json()
     assert not any(secret in shown for secret in ("wrong-and-secret", *tenant.secrets))
 

@@ -26,9 +26,7 @@ OTHERS_TOO = {"imagePullSecrets", "nodePort"}
 def sentences(path: Path) -> Iterator[tuple[int, str]]:
     """Line and text of all strings with words in them, "{}" for what is filled in; no docstrings."""
     tree = ast.parse(path.read_text())
-    skip = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and _text(node.value) is not None
-    }
+    skip = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and _text(node.value)}
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             skip |= {id(part) for part in ast.walk(node) if part is not node}

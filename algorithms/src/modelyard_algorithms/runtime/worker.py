@@ -72,8 +72,8 @@ def _explain(error: Exception, stop: Stop) -> Outcome:
     log.exception("training failed")
     if isinstance(error, torch.OutOfMemoryError):
         message = (
-            "the GPU's memory is too small for this batch; choose a smaller spec.hyperparameters.batchSize or "
-            "spec.hyperparameters.imageSize"
+            "the GPU's memory is too small for this batch; choose a smaller spec.hyperparameters.batchSize "
+            "or spec.hyperparameters.imageSize"
         )
     else:
         message = f"training failed: {type(error).__name__}: {error}"

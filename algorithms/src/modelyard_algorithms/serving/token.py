@@ -41,8 +41,8 @@ class Token:
         if not hmac.compare_digest(sent.encode("latin-1", "replace"), expected):
             raise RequestError(
                 401,
-                "the token is wrong; take it from the Secret that the Deployment's status.tokenSecretName names, "
-                "key token",
+                "the token is wrong; take it from the Secret that the Deployment's status.tokenSecretName "
+                "names, key token",
             )
 
     def _read(self) -> bytes:

@@ -148,8 +148,8 @@ def explain(error: Exception, *, store: Store, bucket: str, key: str) -> Excepti
             return refusal
     return WorkloadError(
         report.STORE_UNREACHABLE,
-        f"{_where(store)} does not answer for bucket {bucket!r} ({brief(error)}); check that it runs and that "
-        "this namespace may connect to it",
+        f"{_where(store)} does not answer for bucket {bucket!r} ({brief(error)}); check that it runs and "
+        "that this namespace may connect to it",
     )
 
 
@@ -186,8 +186,8 @@ def _refusal(code: str, store: Store, bucket: str) -> WorkloadError | None:
     if code in FULL:
         return WorkloadError(
             report.STORE_FULL,
-            f"{_where(store)} has no space left for bucket {bucket!r} ({code}); delete what is not needed, or "
-            "give the store's volume or the bucket's quota more space",
+            f"{_where(store)} has no space left for bucket {bucket!r} ({code}); delete what is not needed, "
+            "or give the store's volume or the bucket's quota more space",
         )
     return None
 
@@ -195,7 +195,8 @@ def _refusal(code: str, store: Store, bucket: str) -> WorkloadError | None:
 def _no_bucket(store: Store, bucket: str) -> WorkloadError:
     return WorkloadError(
         report.BUCKET_NOT_FOUND,
-        f"bucket {bucket!r} does not exist in {_where(store)}; create it or correct {_named(store, 'bucket')}",
+        f"bucket {bucket!r} does not exist in {_where(store)}; "
+        f"create it or correct {_named(store, 'bucket')}",
     )
 
 

@@ -31,6 +31,15 @@ COLUMNS = [
 ]
 
 
+def _hyperparameters() -> str:
+    """What kubectl explain says: it cannot show the fields of a map."""
+    known = "".join(
+        f" {algorithm} has {', '.join(sorted(catalog.config(algorithm).model_json_schema()['properties']))}."
+        for algorithm in sorted(catalog.PACKAGES)
+    )
+    return f"The algorithm's hyperparameters, for example epochs: 10; all have defaults.{known} docs/api.md has more."
+
+
 class Channel(ApiModel):
     """One input of the training."""
 
@@ -52,13 +61,13 @@ class TrainingJobSpec(ApiModel):
     """Built-in algorithm: image-classification."""
     hyperparameters: dict[str, Any] = Field(
         default={},
+        description=_hyperparameters(),
         json_schema_extra={
             "type": "object",
             "additionalProperties": {"x-kubernetes-preserve-unknown-fields": True},
             "maxProperties": 100,
         },
     )
-    """The algorithm's hyperparameters, for example epochs: 10; all have defaults."""
     datasets: Annotated[
         list[Channel],
         Field(
@@ -70,7 +79,7 @@ class TrainingJobSpec(ApiModel):
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     """Pods that train together (PyTorch DDP)."""
     resources: Resources = Resources()
-    """Compute resources of each worker."""
+    """Compute resources of each worker; by default it requests 250m CPU and 512Mi memory, without a limit."""
     pod: PodOptions = PodOptions()
     """Where and how the workers run."""
     image: str | None = None

@@ -93,7 +93,7 @@ def trusting(known: StoreCredentials, ca_file: str | None) -> StoreCredentials:
 
 
 def credentials(data: dict[str, str], secret: str = "") -> StoreCredentials | None:
-    """The keys in a Secret's decoded data; None where one is missing. ``secret`` is its name, for messages."""
+    """The keys in a Secret's decoded data; None where one is missing. ``secret``: its name, for messages."""
     access, hidden = data.get(environment.ACCESS_KEY_FILE), data.get(environment.SECRET_KEY_FILE)
     if not access or not hidden:
         return None

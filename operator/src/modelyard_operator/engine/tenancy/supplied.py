@@ -43,8 +43,10 @@ class SuppliedStorage:
 
     async def _missing(self, namespace: str) -> StoragePending:
         if not await secrets.can_be_made(self._client, namespace):
-            secret = f"Secret {naming.STORE_SECRET!r}"
-            text = f"namespace {namespace!r} is being deleted and has no {secret}: its data stays in the store"
+            text = (
+                f"namespace {namespace!r} is being deleted and has no Secret {naming.STORE_SECRET!r}: its data "
+                "stays in the store"
+            )
             return StoragePending("NamespaceTerminating", text, unreachable=True)
         text = (
             f"waits for Secret {naming.STORE_SECRET!r} in this namespace: the platform's administrator "
