@@ -10,7 +10,8 @@ import yaml
 from modelyard_algorithms import catalog
 from modelyard_operator.api import reference
 from modelyard_operator.api.base import API_VERSION
-from modelyard_operator.api.crd import KINDS
+from modelyard_operator.api.crd import KINDS, root_schema
+from modelyard_operator.desired import dataset_job, server_pod, training_pods
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -76,6 +77,38 @@ def test_shell_commands_parse(page: Path) -> None:
         if language == "sh":
             done = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
             assert done.returncode == 0, f"{page.name}: {done.stderr}\n{text}"
+
+
+@pytest.mark.parametrize(
+    ("page", "requests"),
+    [
+        ("training.md", training_pods.DEFAULT_REQUESTS),
+        ("serving.md", server_pod.REQUESTS),
+        ("datasets.md", dataset_job.REQUESTS),
+    ],
+)
+def test_what_pods_request_by_default_is_said(page: str, requests: dict[str, str]) -> None:
+    words = f"{requests['cpu']} CPU and {requests['memory']} memory"
+    assert words in " ".join((ROOT / "docs" / page).read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("kind", "requests"),
+    [("TrainingJob", training_pods.DEFAULT_REQUESTS), ("Deployment", server_pod.REQUESTS)],
+)
+def test_kubectl_explain_says_what_pods_request_by_default(kind: str, requests: dict[str, str]) -> None:
+    spec = root_schema(MODELS[kind])["properties"]["spec"]["properties"]
+    words = f"{requests['cpu']} CPU and {requests['memory']} memory"
+    assert words in spec["resources"]["description"]
+
+
+def test_kubectl_explain_names_the_hyperparameters_and_where_they_are_described() -> None:
+    spec = root_schema(MODELS["TrainingJob"])["properties"]["spec"]["properties"]
+    words = spec["hyperparameters"]["description"]
+    for algorithm in catalog.PACKAGES:
+        names = catalog.config(algorithm).model_json_schema()["properties"]
+        assert f"{algorithm} has {', '.join(sorted(names))}." in words
+    assert "docs/api.md" in words
 
 
 def _misspelt(given: object, known: object, path: str = "spec") -> list[str]:

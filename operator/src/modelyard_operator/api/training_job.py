@@ -79,7 +79,7 @@ class TrainingJobSpec(ApiModel):
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     """Pods that train together (PyTorch DDP)."""
     resources: Resources = Resources()
-    """Compute resources of each worker; by default it requests 250m CPU and 512Mi memory, without a limit."""
+    """Compute resources of each worker; by default it requests 250m CPU and 512Mi memory."""
     pod: PodOptions = PodOptions()
     """Where and how the workers run."""
     image: str | None = None
