@@ -131,7 +131,7 @@ def test_a_gpu_where_there_is_none_is_said(tiny: Workspace) -> None:
     tiny.apply(manifests.training_job("gpu", "tiny", resources=limits))
     found, message = tiny.until_reason(TRAINING_JOB, "gpu", "InsufficientGPU")
     assert "no node has the GPUs asked for" in message
-    assert "remove the GPU limit" in message
+    assert "lower spec.resources.limits" in message
     assert found["status"]["phase"] == "Starting"
 
 
