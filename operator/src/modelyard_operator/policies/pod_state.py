@@ -77,7 +77,8 @@ def trouble(pod: Manifest) -> Trouble | None:
 def _unschedulable(detail: str) -> Trouble:
     if "gpu" in detail.lower():
         text = (
-            "no node has the GPUs asked for: add GPU nodes and their device plugin, or lower spec.resources.limits"
+            "no node has the GPUs asked for: add GPU nodes and their device plugin, or lower "
+            "spec.resources.limits"
         )
         return Trouble("InsufficientGPU", f"{text} ({detail})", lasting=False)
     return Trouble("Unschedulable", f"no node takes the pod now: {detail}", lasting=False)
