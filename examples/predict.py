@@ -7,7 +7,8 @@
     python examples/predict.py build/demo/digits/held-out/3/0013.png
     python examples/predict.py build/demo/digits/held-out
 
-The first prints all labels with their scores, best first; the second a line for each image: file, label, score.
+The first prints all labels with their scores, best first; the second a line for each image: its file, its
+label and the label's score.
 """
 
 import argparse

@@ -261,9 +261,10 @@ def test_an_unknown_model_is_told(server: Server) -> None:
 
 def _example(server: Server, path: Path, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
     """examples/predict.py, as a data scientist runs it."""
+    variables = {"MODELYARD_URL": str(server.http.base_url), "MODELYARD_TOKEN": token, "NO_PROXY": "*"}
     return subprocess.run(
         [sys.executable, str(EXAMPLE), str(path)],
-        env={**os.environ, "MODELYARD_URL": str(server.http.base_url), "MODELYARD_TOKEN": token, "NO_PROXY": "*"},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         timeout=60,
@@ -280,7 +281,7 @@ def test_the_example_asks_for_one_image(server: Server, tmp_path: Path) -> None:
     assert sorted(label for label, _ in lines) == ["0", "1", "2", "3"]
 
 
-def test_the_example_asks_for_a_folder_in_requests_that_the_server_takes(server: Server, tmp_path: Path) -> None:
+def test_the_example_asks_for_a_folder_in_several_requests(server: Server, tmp_path: Path) -> None:
     for number in range(203):
         label, data = IMAGES[number % len(IMAGES)]
         file = tmp_path / label / f"{number:03}.png"

@@ -19,8 +19,8 @@ SOURCES = sorted(
     # kubectl puts the path of the field before the sentence of a rule.
     if "api" not in path.parts
 )
-OTHERS_TOO = {"imagePullSecrets", "nodePort"}
-"""Fields that Kubernetes' own kinds have as well."""
+OTHERS_TOO = {"imagePullSecrets", "nodePort", "objectStore"}
+"""Fields that Kubernetes' own kinds or the chart's values have as well."""
 
 
 def sentences(path: Path) -> Iterator[tuple[int, str]]:
@@ -53,9 +53,9 @@ def names(schema: Schema) -> Iterator[str]:
         yield from names(field.get("items", {}))
 
 
-FIELDS = {
-    name for kind in KINDS for name in names(root_schema(kind.model)["properties"]["spec"])
-} | {name for algorithm in catalog.PACKAGES for name in names(catalog.config(algorithm).model_json_schema())}
+FIELDS = {name for kind in KINDS for name in names(root_schema(kind.model)["properties"]["spec"])} | {
+    name for algorithm in catalog.PACKAGES for name in names(catalog.config(algorithm).model_json_schema())
+}
 BARE = re.compile(rf"(?<![\w.])({'|'.join(sorted(FIELDS - OTHERS_TOO))})\b")
 NAMED = re.compile(
     r"Secret (\{\}|%s|that the Deployment's status\.tokenSecretName names)"

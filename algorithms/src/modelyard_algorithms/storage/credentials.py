@@ -26,7 +26,7 @@ Version = tuple[tuple[int, int, int, int], ...]
 class MountedKeys(Provider):
     """Reads the files again whenever they have changed; safe to use from many threads."""
 
-    def __init__(self, folder: Path, secret: str = "the credentials Secret") -> None:
+    def __init__(self, folder: Path, secret: str) -> None:
         """
         Args:
             folder: Folder of the credential files.

@@ -33,11 +33,11 @@ COLUMNS = [
 
 def _hyperparameters() -> str:
     """What kubectl explain says: it cannot show the fields of a map."""
-    known = "".join(
-        f" {algorithm} has {', '.join(sorted(catalog.config(algorithm).model_json_schema()['properties']))}."
-        for algorithm in sorted(catalog.PACKAGES)
-    )
-    return f"The algorithm's hyperparameters, for example epochs: 10; all have defaults.{known} docs/api.md has more."
+    words = ["The algorithm's hyperparameters, for example epochs: 10; all have defaults."]
+    for algorithm in sorted(catalog.PACKAGES):
+        names = catalog.config(algorithm).model_json_schema()["properties"]
+        words.append(f"{algorithm} has {', '.join(sorted(names))}.")
+    return " ".join([*words, "docs/api.md has their ranges and defaults."])
 
 
 class Channel(ApiModel):

@@ -44,8 +44,8 @@ class SuppliedStorage:
     async def _missing(self, namespace: str) -> StoragePending:
         if not await secrets.can_be_made(self._client, namespace):
             text = (
-                f"namespace {namespace!r} is being deleted and has no Secret {naming.STORE_SECRET!r}: its data "
-                "stays in the store"
+                f"namespace {namespace!r} is being deleted and has no Secret {naming.STORE_SECRET!r}: "
+                "its data stays in the store"
             )
             return StoragePending("NamespaceTerminating", text, unreachable=True)
         text = (
