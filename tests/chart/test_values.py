@@ -25,6 +25,15 @@ def test_the_chart_passes_a_strict_lint() -> None:
 @pytest.mark.parametrize(
     ("sets", "sentence"),
     [
+        (("image.registry=",), "The image of the operator has no registry: build and push the images"),
+        (
+            ("image.registry=", "operator.image.registry=r.io", "store.image.registry=r.io"),
+            "The image of the runtime has no registry",
+        ),
+        (
+            ("image.registry=", "operator.image.registry=r.io", "runtime.image.registry=r.io"),
+            "The image of the store has no registry",
+        ),
         (
             ("objectStore.endpoint=https://s3.example.com",),
             "set store.enabled=false to use yours, or leave the endpoint empty",

@@ -82,13 +82,13 @@ def _cases() -> list[Case]:
         Case(
             "bucket",
             "BucketNotFound",
-            ("bucket 'no-such-bucket-here' does not exist", "create it or correct the bucket's name"),
+            ("bucket 'no-such-bucket-here' does not exist", "or correct spec.source.objectStore.bucket"),
             store=(("bucket", "no-such-bucket-here"), ("credentialsSecretName", "right-keys")),
         ),
         Case(
             "denied",
             "StoreAccessDenied",
-            ("refused access to bucket", "check the access key and secret key in the credentials Secret"),
+            ("refused access to bucket", "check Secret 'wrong-keys', keys AWS_ACCESS_KEY_ID and AWS_SECRET"),
             good,
             (("bucket", OWN), ("credentialsSecretName", "wrong-keys")),
         ),
@@ -185,7 +185,7 @@ def test_an_image_that_cannot_be_pulled_is_said(workspace: Workspace, release: R
     manifest["spec"]["image"] = absent_image(release)
     workspace.apply(manifest)
     found, message = workspace.until_reason(DATASET, "no-image", "ImagePullFailed")
-    assert "cannot be pulled: check its name and the pull secrets" in message
+    assert "cannot be pulled: correct spec.image" in message
     assert absent_image(release) in message
     assert conditions(found)["Stalled"]["status"] == "True"
 

@@ -87,7 +87,7 @@ def test_an_image_that_cannot_be_pulled_is_said(
     manifest = manifests.deployment("no-image", prefix=model_prefix, image=f"{repository}:no-such-tag")
     workspace.apply(manifest)
     found, message = workspace.until_reason(DEPLOYMENT, "no-image", "ImagePullFailed")
-    assert f"image '{repository}:no-such-tag' cannot be pulled: check its name" in message
+    assert f"image '{repository}:no-such-tag' cannot be pulled: correct spec.image" in message
     assert conditions(found)["Stalled"]["status"] == "True"
 
 

@@ -131,7 +131,7 @@ def test_a_gpu_where_there_is_none_is_said(tiny: Workspace) -> None:
     tiny.apply(manifests.training_job("gpu", "tiny", resources=limits))
     found, message = tiny.until_reason(TRAINING_JOB, "gpu", "InsufficientGPU")
     assert "no node has the GPUs asked for" in message
-    assert "remove the GPU limit" in message
+    assert "lower spec.resources.limits" in message
     assert found["status"]["phase"] == "Starting"
 
 
@@ -152,7 +152,7 @@ def test_an_image_that_cannot_be_pulled_is_said(tiny: Workspace, release: Releas
     repository = release.images()["runtime"].rpartition(":")[0]
     tiny.apply(manifests.training_job("no-image", "tiny", image=f"{repository}:no-such-tag"))
     found, message = tiny.until_reason(TRAINING_JOB, "no-image", "ImagePullFailed")
-    assert f"image '{repository}:no-such-tag' cannot be pulled: check its name" in message
+    assert f"image '{repository}:no-such-tag' cannot be pulled: correct spec.image" in message
     assert conditions(found)["Stalled"]["status"] == "True"
 
 

@@ -133,7 +133,7 @@ def test_a_job_that_runs_longer_than_its_deadline_fails_and_says_so(tiny: Worksp
     tiny.apply(manifest)
     found = tiny.until_phase(TRAINING_JOB, "late", "Failed")
     assert found["status"]["failure"]["reason"] == "DeadlineExceeded"
-    assert "ran longer than activeDeadlineSeconds (12 s)" in found["status"]["message"]
+    assert "ran longer than spec.activeDeadlineSeconds (12 s)" in found["status"]["message"]
     assert conditions(found)["Stalled"]["status"] == "True"
     eventually(lambda: not _live(tiny, found), "its pods are stopped", timeout=GONE_SECONDS)
 
@@ -162,7 +162,7 @@ def test_a_program_that_fails_is_tried_to_the_limit_and_its_last_words_are_kept(
     assert (failure["attempt"], failure["rank"]) == (2, 0)
     assert failure["exitCode"] != 0
     assert "torch" in failure["logTail"]
-    assert "attempt 2; backoffLimit 1" in status["message"]
+    assert "attempt 2; spec.backoffLimit 1" in status["message"]
 
     def told() -> bool:
         return "Failed" in {event["reason"] for event in tiny.events(TRAINING_JOB, "failing")}

@@ -47,7 +47,7 @@ def test_a_wrong_token_is_refused(client: Predictions) -> None:
     for headers in ({"token": "wrong"}, {"Authorization": f"Bearer {client.token}x"}):
         answer = client.send(client.path, headers=headers, json=body)
         assert answer.status_code == 401
-        assert "the token is wrong; take it from the Deployment's Secret" in _error(answer)
+        assert "the token is wrong; take it from the Secret that" in _error(answer)
 
 
 def test_the_token_is_asked_for_before_the_body_is_read(client: Predictions) -> None:

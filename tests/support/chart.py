@@ -16,6 +16,8 @@ from modelyard_cluster.paths import load_paths
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "modelyard"
 KUBERNETES = "1.34.4"
+REGISTRY = "registry.example.com/team"
+"""What a user must give; for renders without a file of values."""
 Manifest = dict[str, Any]
 
 
@@ -44,7 +46,8 @@ def template(values: Sequence[Path] = (), sets: Sequence[str] = (), release: str
     Raises:
         HelmError: the values are refused.
     """
-    options = [f"--values={path}" for path in values] + [f"--set={pair}" for pair in sets]
+    registry = [] if values else [f"image.registry={REGISTRY}"]
+    options = [f"--values={path}" for path in values] + [f"--set={pair}" for pair in (*registry, *sets)]
     fixed = ["--namespace=modelyard-system", f"--kube-version={KUBERNETES}"]
     return helm("template", release, str(CHART), *fixed, *options)
 

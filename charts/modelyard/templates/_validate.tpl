@@ -1,6 +1,7 @@
 {{/* Values that contradict each other: one sentence for each, that says what to do. */}}
 {{- define "modelyard.validate" -}}
 {{- $v := .Values -}}
+{{- include "modelyard.validateImages" . -}}
 {{- if $v.store.enabled -}}
 {{- include "modelyard.validateOwnStore" . -}}
 {{- else -}}
@@ -17,6 +18,16 @@
 {{- end -}}
 {{- if lt (len .Release.Namespace) 1 -}}
 {{- fail "Name the namespace to install into: --namespace modelyard-system." -}}
+{{- end -}}
+{{- end }}
+
+{{/* Nobody publishes these images: without a registry, nodes would pull what somebody else calls so on Docker Hub. */}}
+{{- define "modelyard.validateImages" -}}
+{{- $v := .Values -}}
+{{- range $part := list "operator" "runtime" "store" -}}
+{{- if not (or $v.image.registry (index $v $part "image" "registry") (and (eq $part "store") (not $v.store.enabled))) -}}
+{{- fail (printf "The image of the %s has no registry: build and push the images with `make images`, and give --values build/values-images.yaml, which `make manifest` writes; or set image.registry (docs/operations.md)." $part) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 

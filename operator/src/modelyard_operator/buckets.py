@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from modelyard_algorithms.contract import environment
 from modelyard_operator import naming
 from modelyard_operator.engine.tenancy import keys, secrets
 from modelyard_operator.kube import credentials
@@ -93,7 +94,8 @@ class Buckets:
         # The operator makes it again within half a minute, with the new bucket in it.
         with suppress(NotFoundError):
             await self._client.delete(secrets.ref(namespace))
-        return f"bucket {name} belongs to namespace {namespace} now; its Secret follows within a minute"
+        secret = f"Secret {naming.STORE_SECRET!r}"
+        return f"bucket {name} belongs to namespace {namespace} now; its {secret} follows within a minute"
 
     async def _line(self, name: str, owner: str) -> Line:
         if name == naming.shared_bucket(self._settings.store_bucket_prefix):
@@ -163,7 +165,8 @@ async def _run(asked: argparse.Namespace) -> None:
         secret = keys.decoded(await client.get(Ref("v1", "Secret", namespace, settings.store_secret)))
         root = keys.credentials(secret)
         if root is None:
-            raise RefusedError(f"Secret {settings.store_secret!r} holds no keys")
+            names = f"{environment.ACCESS_KEY_FILE} and {environment.SECRET_KEY_FILE}"
+            raise RefusedError(f"Secret {settings.store_secret!r} needs the keys {names}")
         root = keys.trusting(root, settings.store_ca_file)
         found = Buckets(client, settings, Place(settings.store_endpoint, settings.store_region, root))
         await _do(found, asked)

@@ -48,6 +48,8 @@ class StoreCredentials:
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
     ca: str | None = field(default=None, repr=False)
+    secret: str = field(default="", compare=False)
+    """Name and namespace of the Secret that they are from, for messages."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,5 @@ class Tenant:
 
     def client(self, patience: float = 60.0) -> ObjectStore:
         """What a pod works with."""
-        return ObjectStore(
-            Store(endpoint=self.server.endpoint), self.mounted.folder, Patience(seconds=patience)
-        )
+        store = Store(endpoint=self.server.endpoint, secret="keys-of-own")
+        return ObjectStore(store, self.mounted.folder, Patience(seconds=patience))

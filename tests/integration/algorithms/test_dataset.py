@@ -122,12 +122,13 @@ def test_wrong_credentials_are_named_and_not_shown(
     keys = {"AWS_ACCESS_KEY_ID": tenant.access, "AWS_SECRET_ACCESS_KEY": tenant.secrets[-1]}
     mounted = MountedSecret(tmp_path / "stores" / "platform")
     mounted.write(*{**keys, wrong: "wrong-and-secret"}.values())
-    task = machine.dataset("digits/")
+    named = machine.stores["platform"].model_copy(update={"secret": "photos-keys"})
+    task = machine.dataset("digits/").model_copy(update={"stores": {"platform": named}})
     pod = machine.start("dataset", task, MODELYARD_STORES_DIR=str(tmp_path / "stores"))
     assert pod.wait() == 1, "the keys may be about to be replaced"
     assert pod.outcome.reason == report.STORE_ACCESS_DENIED
     assert words in pod.outcome.message
-    assert "check the access key and secret key in the credentials Secret" in pod.outcome.message
+    assert "check Secret 'photos-keys', keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACC" in pod.outcome.message
     shown = pod.log + pod.outcome.to_json()
     assert not any(secret in shown for secret in ("wrong-and-secret", *tenant.secrets))
 

@@ -96,7 +96,7 @@ def test_keys_that_stay_refused_are_said_in_the_end(own: Tenant, caplog: pytest.
     with pytest.raises(WorkloadError, match="the secret key is not that of the access key") as caught:
         client.read(own.bucket, "key")
     assert (caught.value.reason, caught.value.retriable) == (report.STORE_ACCESS_DENIED, True)
-    assert "check the access key and secret key in the credentials Secret" in caught.value.message
+    assert "check Secret 'keys-of-own', keys AWS_ACCESS_KEY_ID and AWS_SECRET_AC" in caught.value.message
     assert not any(secret in caplog.text + caught.value.message for secret in own.secrets)
     own.mount()
     assert client.read(own.bucket, "key") == b"data"

@@ -1,6 +1,11 @@
 """The server as a process, over real HTTP."""
 
 import base64
+import json
+import os
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +24,7 @@ from tests.support.store_program import free_port
 
 TOKEN = "serving-token"
 HEADERS = {"token": TOKEN}
+EXAMPLE = Path(__file__).parents[3] / "examples" / "predict.py"
 IMAGES = pictures.digits([0, 1, 2, 3], 5)
 
 
@@ -64,6 +70,7 @@ def _task(machine: Machine, prefix: str = "models/served/", digest: str | None =
         stores=machine.stores,
         model=location(prefix),
         digest=digest,
+        token_secret="digits-token",
         max_request_bytes=200_000,
         max_pixels=1_000_000,
     )
@@ -252,11 +259,90 @@ def test_an_unknown_model_is_told(server: Server) -> None:
     assert "other" in answer.json()["error"]
 
 
+def _example(server: Server, path: Path, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
+    """examples/predict.py, as a data scientist runs it."""
+    variables = {"MODELYARD_URL": str(server.http.base_url), "MODELYARD_TOKEN": token, "NO_PROXY": "*"}
+    return subprocess.run(
+        [sys.executable, str(EXAMPLE), str(path)],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_example_asks_for_one_image(server: Server, tmp_path: Path) -> None:
+    image = tmp_path / "three.png"
+    image.write_bytes(IMAGES[-1][1])
+    done = _example(server, image)
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert lines[0][0] == "3", done.stderr
+    assert sorted(label for label, _ in lines) == ["0", "1", "2", "3"]
+
+
+def test_the_example_asks_for_a_folder_in_several_requests(server: Server, tmp_path: Path) -> None:
+    for number in range(203):
+        label, data = IMAGES[number % len(IMAGES)]
+        file = tmp_path / label / f"{number:03}.png"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(data)
+    (tmp_path / "notes.txt").write_text("no image")
+    done = _example(server, tmp_path)
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [name for name, _, _ in lines] == sorted(
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")
+    ), done.stderr
+    assert sum(name.startswith(f"{label}/") for name, label, _ in lines) >= 190
+
+
+def test_the_example_says_what_the_server_refuses(server: Server, tmp_path: Path) -> None:
+    image = tmp_path / "three.png"
+    image.write_bytes(IMAGES[-1][1])
+    done = _example(server, image, token="wrong")
+    assert done.returncode == 1
+    assert done.stderr.startswith("the server answers 401: "), done.stderr
+    assert "the token is wrong" in done.stderr
+
+
+def test_an_answer_of_v2_is_like_the_documented_one(server: Server) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "serving.md").read_text()
+    documented = next(
+        json.loads(text)
+        for text in re.findall(r"^```json\n(.*?)^```", page, re.M | re.S)
+        if "outputs" in text
+    )
+    data = [_b64(data) for _, data in IMAGES[:2]]
+    tensor = {"name": "input", "datatype": "BYTES", "shape": [2], "data": data}
+    answer = server.http.post("/v2/models/digits/infer", headers=HEADERS, json={"inputs": [tensor]}).json()
+    assert documented.keys() == {key for key, value in answer.items() if value}
+    for expected, found in zip(documented["outputs"], answer["outputs"], strict=True):
+        assert expected.keys() == {key for key, value in found.items() if value}
+        assert (expected["name"], expected["datatype"]) == (found["name"], found["datatype"])
+        assert len(expected["shape"]) == len(found["shape"])
+
+
 def test_requests_are_counted_and_timed(server: Server) -> None:
     text = server.http.get("/metrics").text
     assert 'modelyard_requests_total{code="200"}' in text
     assert "modelyard_request_seconds_bucket" in text
     assert 'request_predict_seconds_count{model_name="digits"}' in text
+
+
+def test_nothing_that_it_uses_is_deprecated(server: Server) -> None:
+    """Python warns once for each place, whichever request was the first to reach it."""
+    image = _b64(IMAGES[0][1])
+    tensor = {"name": "input", "datatype": "BYTES", "shape": [1], "data": [image]}
+    for path, body in (
+        ("/v1/models/digits:predict", {"instances": [image]}),
+        ("/inference", {"instances": [image]}),
+        ("/v2/models/digits/infer", {"inputs": [tensor]}),
+    ):
+        assert server.http.post(path, headers=HEADERS, json=body).status_code == 200
+    for path in ("/", "/v1/models", "/v1/models/digits", "/v2", "/v2/models/digits", "/v2/health/live"):
+        answer = server.http.get(path, headers=HEADERS)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json"), answer.text
+    assert "Warning" not in server.pod.log
 
 
 def test_no_token_stands_in_the_log(server: Server) -> None:
@@ -313,7 +399,7 @@ def test_without_a_token_of_its_own_it_does_not_begin(machine: Machine, tmp_path
     server = _start(machine, _task(machine), tmp_path, content="\n")
     assert server.pod.wait() == environment.EXIT_INVALID
     assert server.pod.outcome.reason == report.TOKEN_MISSING
-    assert "spec.tokenSecretName names has no key 'token'" in server.pod.outcome.message
+    assert "Secret 'digits-token' has no key 'token'" in server.pod.outcome.message
     server.http.close()
 
 

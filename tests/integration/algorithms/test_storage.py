@@ -228,9 +228,9 @@ def test_a_bucket_that_is_none_is_named(own: Tenant, bucket: str) -> None:
 
 
 def test_another_region_than_the_store_s_is_said(own: Tenant) -> None:
-    store = Store(endpoint=own.server.endpoint, region="eu-north-7")
+    store = Store(endpoint=own.server.endpoint, region="eu-north-7", field="spec.source.objectStore")
     client = ObjectStore(store, own.mounted.folder, Patience(seconds=20))
-    with pytest.raises(WorkloadError, match="it has another region") as caught:
+    with pytest.raises(WorkloadError, match=r"correct spec\.source\.objectStore\.region") as caught:
         client.read(own.bucket, "key")
     assert caught.value.reason == report.STORE_ACCESS_DENIED
 

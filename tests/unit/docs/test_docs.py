@@ -8,15 +8,19 @@ import pytest
 import yaml
 
 from modelyard_algorithms import catalog
+from modelyard_operator import naming
 from modelyard_operator.api import reference
 from modelyard_operator.api.base import API_VERSION
-from modelyard_operator.api.crd import KINDS
+from modelyard_operator.api.crd import KINDS, root_schema
+from modelyard_operator.api.schema import Schema
+from modelyard_operator.desired import dataset_job, server_pod, training_pods
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TARGET = re.compile(r"`make ([a-z][a-z0-9-]*)")
+SOURCES = ("operator/src", "algorithms/src")
 MODELS = {kind.kind: kind.model for kind in KINDS}
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
@@ -76,6 +80,68 @@ def test_shell_commands_parse(page: Path) -> None:
         if language == "sh":
             done = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
             assert done.returncode == 0, f"{page.name}: {done.stderr}\n{text}"
+
+
+@pytest.mark.parametrize("page", ["datasets.md", "training.md", "serving.md", "day-two.md"])
+def test_fields_and_labels_in_commands_exist(page: str) -> None:
+    schemas = [root_schema(kind.model) for kind in KINDS]
+    known = {naming.KIND_LABEL, naming.NAME_LABEL, naming.RANK_LABEL, naming.ATTEMPT_LABEL}
+    for language, text in FENCE.findall((ROOT / "docs" / page).read_text()):
+        if language != "sh":
+            continue
+        for path in re.findall(r"\.((?:status|spec)(?:\.\w+)+)", text):
+            assert any(_has(schema, path.split(".")) for schema in schemas), path
+        assert set(re.findall(r"modelyard\.dev/\w+(?==)", text)) <= known
+
+
+@pytest.mark.parametrize("page", ["datasets.md", "training.md", "serving.md"])
+def test_reasons_in_tables_are_those_that_the_sources_have(page: str) -> None:
+    sources = "".join(path.read_text() for name in SOURCES for path in (ROOT / name).rglob("*.py"))
+    _, _, section = (ROOT / "docs" / page).read_text().partition("## What can be wrong")
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    reasons = {reason for cell in cells for reason in re.findall("`([A-Z][A-Za-z]+)`", cell)}
+    assert reasons
+    assert {reason for reason in reasons if f'"{reason}"' not in sources} == set()
+
+
+@pytest.mark.parametrize(
+    ("page", "requests"),
+    [
+        ("training.md", training_pods.DEFAULT_REQUESTS),
+        ("serving.md", server_pod.REQUESTS),
+        ("datasets.md", dataset_job.REQUESTS),
+    ],
+)
+def test_what_pods_request_by_default_is_said(page: str, requests: dict[str, str]) -> None:
+    words = f"{requests['cpu']} CPU and {requests['memory']} memory"
+    assert words in " ".join((ROOT / "docs" / page).read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("kind", "requests"),
+    [("TrainingJob", training_pods.DEFAULT_REQUESTS), ("Deployment", server_pod.REQUESTS)],
+)
+def test_kubectl_explain_says_what_pods_request_by_default(kind: str, requests: dict[str, str]) -> None:
+    spec = root_schema(MODELS[kind])["properties"]["spec"]["properties"]
+    words = f"{requests['cpu']} CPU and {requests['memory']} memory"
+    assert words in spec["resources"]["description"]
+
+
+def test_kubectl_explain_names_the_hyperparameters_and_where_they_are_described() -> None:
+    spec = root_schema(MODELS["TrainingJob"])["properties"]["spec"]["properties"]
+    words = spec["hyperparameters"]["description"]
+    for algorithm in catalog.PACKAGES:
+        names = catalog.config(algorithm).model_json_schema()["properties"]
+        assert f"{algorithm} has {', '.join(sorted(names))}." in words
+    assert "docs/api.md" in words
+
+
+def _has(schema: Schema, path: list[str]) -> bool:
+    """Whether a field is in a schema; what is in a map is not known."""
+    if not path or "additionalProperties" in schema:
+        return True
+    inner = schema.get("properties", {}).get(path[0])
+    return inner is not None and _has(inner.get("items", inner), path[1:])
 
 
 def _misspelt(given: object, known: object, path: str = "spec") -> list[str]:

@@ -10,6 +10,10 @@ class Store(WireModel):
     endpoint: str
     """URL with scheme: "http://store:9000"."""
     region: str = "us-east-1"
+    secret: str | None = None
+    """Name of the Secret that the credentials are mounted from, for messages."""
+    field: str | None = None
+    """Where its bucket and region are named, for messages: "spec.source.objectStore"; None: in the Secret."""
 
 
 class Location(WireModel):
@@ -103,5 +107,7 @@ class ServingTask(WireModel):
     """Of the Deployment, for reports."""
     source: str | None = None
     """Goes back with the report of the model, and so says what was asked for."""
+    token_secret: str | None = None
+    """Name of the Secret that the clients' token is mounted from, for messages."""
     reporting: Reporting | None = None
     """Set where the operator cannot know the model's digest: the server reports it."""

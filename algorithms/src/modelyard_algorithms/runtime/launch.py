@@ -168,7 +168,7 @@ class Launcher:
             return Outcome(
                 reason=report.TRAINING_ERROR,
                 message=f"the training process was killed (SIGKILL), most likely for using more memory than "
-                f"the limit{of}; give the workers more memory or choose a smaller batchSize",
+                f"the limit{of}; raise spec.resources.limits.memory, or lower spec.hyperparameters.batchSize",
             )
         if killed:
             name = signal.Signals(int(killed[1])).name

@@ -25,6 +25,6 @@ def refuse_divergence(loss: float, step: int) -> None:
     if not math.isfinite(loss):
         raise WorkloadError(
             report.INVALID_HYPERPARAMETERS,
-            f"the training diverged: at step {step} the loss is {loss}; choose a smaller learningRate, or a "
-            "longer warmupFraction",
+            f"the training diverged: at step {step} the loss is {loss}; choose a smaller "
+            "spec.hyperparameters.learningRate, or a longer spec.hyperparameters.warmupFraction",
         )

@@ -71,7 +71,10 @@ def _explain(error: Exception, stop: Stop) -> Outcome:
         return Outcome(reason=report.PEER_LOST, message="another worker of this attempt went away")
     log.exception("training failed")
     if isinstance(error, torch.OutOfMemoryError):
-        message = "the GPU's memory is too small for this batch; choose a smaller batchSize or imageSize"
+        message = (
+            "the GPU's memory is too small for this batch; choose a smaller spec.hyperparameters.batchSize "
+            "or spec.hyperparameters.imageSize"
+        )
     else:
         message = f"training failed: {type(error).__name__}: {error}"
     return Outcome(reason=report.TRAINING_ERROR, message=message)

@@ -52,8 +52,8 @@ def _serve(task: ServingTask, paths: Paths) -> None:
         # It would answer nobody, so it must not take the place of a server that does.
         raise WorkloadError(
             report.TOKEN_MISSING,
-            "the Secret that spec.tokenSecretName names has no key 'token', or nothing in it: put the token "
-            "there that clients are to send",
+            f"Secret {task.token_secret!r} has no key 'token', or nothing in it: put the token there that "
+            "clients are to send, or name another Secret in spec.tokenSecretName",
         )
     folder = Stores(task.stores, paths.stores).folder(task.model)
     with ThreadPoolExecutor(1) as pool:

@@ -100,12 +100,12 @@ class ImageModel(Model):  # type: ignore[misc]
         headers: Mapping[str, str] | None = None,  # noqa: ARG002
         response_headers: dict[str, str] | None = None,
     ) -> Any:
-        """The answer in the request's form."""
+        """The answer in the request's form: JSON as bytes, which KServe sends as they are."""
         if response_headers is not None:
             response_headers["content-type"] = "application/json"
         match result.form:
             case Form.V1:
-                return forms.predictions_v1(result.predictions)
+                return orjson.dumps(forms.predictions_v1(result.predictions))
             case Form.MULTIPART:
                 return forms.predictions_multipart(result.predictions)
             case Form.BARE:

@@ -5,6 +5,7 @@ import logging
 import signal
 from typing import Any
 
+import orjson
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -47,6 +48,8 @@ class Server(ModelServer):  # type: ignore[misc]
         self._drain = Drain()
         self._drain_seconds = drain_seconds
         app = model_server.app
+        # KServe's choice is a class that FastAPI has deprecated: it would warn in the log of every server.
+        app.router.default_response_class = _Json
         app.add_middleware(Gate, token=token, max_bytes=max_bytes, drain=self._drain)
         app.add_exception_handler(RequestError, _told)
         app.add_exception_handler(RequestValidationError, _malformed)
@@ -87,6 +90,13 @@ class Server(ModelServer):  # type: ignore[misc]
         log.info("ending: not ready any more, still answering for %.0f s", self._drain_seconds)
         await asyncio.sleep(self._drain_seconds)
         server.should_exit = True
+
+
+class _Json(JSONResponse):
+    """JSON by orjson: an answer of v2 can be long."""
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
 
 
 async def _told(_request: Request, error: Any) -> JSONResponse:

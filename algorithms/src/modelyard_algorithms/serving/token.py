@@ -39,7 +39,11 @@ class Token:
                 "no token; send the Deployment's token in the header 'token' or as 'Authorization: Bearer'",
             )
         if not hmac.compare_digest(sent.encode("latin-1", "replace"), expected):
-            raise RequestError(401, "the token is wrong; take it from the Deployment's Secret")
+            raise RequestError(
+                401,
+                "the token is wrong; take it from the Secret that the Deployment's status.tokenSecretName "
+                "names, key token",
+            )
 
     def _read(self) -> bytes:
         """The file's content; a mounted Secret is renewed by another file in its place."""

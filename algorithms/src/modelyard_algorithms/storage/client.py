@@ -55,11 +55,11 @@ class ObjectStore:
     def __init__(self, store: Store, credentials: Path, patience: Patience | None = None) -> None:
         """
         Args:
-            store: Endpoint and region.
+            store: Endpoint and region, and what messages name.
             credentials: Folder of the credential files (a mounted Secret).
             patience: How long to try again while the store does not answer.
         """
-        self.endpoint = store.endpoint
+        self.store, self.endpoint = store, store.endpoint
         self.patience = patience or Patience.from_environment()
         parts = urlsplit(store.endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
@@ -68,7 +68,7 @@ class ObjectStore:
                 f"{store.endpoint!r} is not the address of an object store; "
                 'write it as "http://host:port" or "https://host:port"',
             )
-        self._keys = MountedKeys(credentials)
+        self._keys = MountedKeys(credentials, errors.secret_of(store))
         self._keys_were_good = False
         self._minio = Minio(
             parts.netloc,
@@ -161,7 +161,7 @@ class ObjectStore:
                 raise S3Error(response, error.code, error.message, error.name, None, None)
 
         for key in keys:
-            errors.check_names(self.endpoint, bucket, key)
+            errors.check_names(self.store, bucket, key)
         if keys:
             self._try(request, bucket, keys[0])
 
@@ -176,7 +176,7 @@ class ObjectStore:
 
     def _try(self, request: Callable[[], R], bucket: str, key: str) -> R:
         """The request's answer: it is tried again for as long as its error may pass."""
-        errors.check_names(self.endpoint, bucket, key)
+        errors.check_names(self.store, bucket, key)
         rotation = self.patience.at_most(ROTATION_SECONDS if self._keys_were_good else FIRST_KEYS_SECONDS)
 
         def answered() -> R:
@@ -187,7 +187,7 @@ class ObjectStore:
         except (WorkloadError, ObjectMissingError, ObjectTooLargeError):
             raise
         except Exception as error:
-            raise errors.explain(error, endpoint=self.endpoint, bucket=bucket, key=key) from error
+            raise errors.explain(error, store=self.store, bucket=bucket, key=key) from error
 
     def _signed(self, request: Callable[[], R]) -> R:
         """The request's answer; notes what the store says of the keys."""

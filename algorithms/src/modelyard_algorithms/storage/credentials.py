@@ -26,15 +26,16 @@ Version = tuple[tuple[int, int, int, int], ...]
 class MountedKeys(Provider):
     """Reads the files again whenever they have changed; safe to use from many threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, secret: str) -> None:
         """
         Args:
             folder: Folder of the credential files.
+            secret: What messages call the Secret that they are mounted from.
 
         Raises:
             WorkloadError: a file is missing or holds no key.
         """
-        self._folder = folder
+        self._secret = secret
         self._files = (folder / environment.ACCESS_KEY_FILE, folder / environment.SECRET_KEY_FILE)
         self._lock = Lock()
         self._version: Version | None = None
@@ -77,19 +78,18 @@ class MountedKeys(Provider):
         raise WorkloadError(report.STORE_ACCESS_DENIED, self._problem(texts))
 
     def _problem(self, texts: list[str]) -> str:
-        store = f"the credentials of object store {self._folder.name!r}"
         for file, text in zip(self._files, texts, strict=True):
             if not text:
                 return (
-                    f"{store} have no {file.name}; the Secret needs the keys {environment.ACCESS_KEY_FILE} "
-                    f"and {environment.SECRET_KEY_FILE}"
+                    f"{self._secret} has no key {file.name}, or nothing in it; it needs the keys "
+                    f"{environment.ACCESS_KEY_FILE} and {environment.SECRET_KEY_FILE}"
                 )
             if not KEY.fullmatch(text):
                 return (
-                    f"{store} have a {file.name} with a space, a line break or a character that is not "
-                    "ASCII; write it into the Secret again, without quotes"
+                    f"{self._secret}, key {file.name} has a space, a line break or a character that is not "
+                    "ASCII; write it again, without quotes"
                 )
-        return f"{store} change all the time; write the Secret once"
+        return f"{self._secret} changes all the time; write it once"
 
 
 def _text(file: Path) -> str:

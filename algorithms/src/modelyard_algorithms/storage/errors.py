@@ -8,7 +8,8 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from minio.helpers import check_bucket_name
 from urllib3.exceptions import HTTPError
 
-from modelyard_algorithms.contract import report
+from modelyard_algorithms.contract import environment, report
+from modelyard_algorithms.contract.task import Store
 from modelyard_algorithms.failure import WorkloadError
 
 UNKNOWN_KEY = "InvalidAccessKeyId"
@@ -88,7 +89,7 @@ class ObjectNameError(WorkloadError):
         self.why = why
 
 
-def check_names(endpoint: str, bucket: str, key: str) -> None:
+def check_names(store: Store, bucket: str, key: str) -> None:
     """Refuse what no store takes, or takes for something else.
 
     Args:
@@ -101,7 +102,7 @@ def check_names(endpoint: str, bucket: str, key: str) -> None:
     try:
         check_bucket_name(bucket)
     except ValueError:
-        raise _no_bucket(f"the object store at {endpoint}", bucket) from None
+        raise _no_bucket(store, bucket) from None
     if any(part in (".", "..") for part in key.split("/")):
         raise ObjectNameError(bucket, key, 'it has an element "." or ".."; rename it')
     if "\0" in key:
@@ -138,9 +139,8 @@ def describe(error: Exception) -> str:
     return "object store unreachable"
 
 
-def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Exception:
+def explain(error: Exception, *, store: Store, bucket: str, key: str) -> Exception:
     """The error to raise in its place; never holds a credential."""
-    where = f"the object store at {endpoint}"
     if _is_too_long(error):
         return ObjectNameError(bucket, key, BAD_NAME_SAID)
     if isinstance(error, S3Error):
@@ -155,16 +155,16 @@ def explain(error: Exception, *, endpoint: str, bucket: str, key: str) -> Except
             )
         if error.code in BAD_NAME:
             return ObjectNameError(bucket, key, BAD_NAME_SAID)
-        refusal = _refusal(str(error.code), where, bucket)
+        refusal = _refusal(str(error.code), store, bucket)
         if refusal:
             # Keys that are replaced are refused for a while: a new pod mounts the newest.
             refusal.retriable = refusal.retriable or refuses_keys(error)
             return refusal
-    denied = _refusal(ACCESS_DENIED, where, bucket) if _status(error) in REFUSALS else None
+    denied = _refusal(ACCESS_DENIED, store, bucket) if _status(error) in REFUSALS else None
     return denied or WorkloadError(
         report.STORE_UNREACHABLE,
-        f"{where} does not answer for bucket {bucket!r} ({brief(error)}); check that it runs and that "
-        "this namespace may connect to it",
+        f"{_where(store)} does not answer for bucket {bucket!r} ({brief(error)}); check that it runs and "
+        "that this namespace may connect to it",
     )
 
 
@@ -173,12 +173,12 @@ def _is_too_long(error: Exception) -> bool:
     return isinstance(error, InvalidResponseError | ServerError) and _status(error) == URI_TOO_LONG
 
 
-def _refusal(code: str, where: str, bucket: str) -> WorkloadError | None:
+def _refusal(code: str, store: Store, bucket: str) -> WorkloadError | None:
     """The error of a code that somebody must act upon."""
-    refused = f"{where} refused access to bucket {bucket!r}"
-    check = "check the access key and secret key in the credentials Secret"
+    refused = f"{_where(store)} refused access to bucket {bucket!r}"
+    check = f"check {secret_of(store)}, keys {environment.ACCESS_KEY_FILE} and {environment.SECRET_KEY_FILE}"
     if code in NO_BUCKET:
-        return _no_bucket(where, bucket)
+        return _no_bucket(store, bucket)
     if code == UNKNOWN_KEY:
         return WorkloadError(
             report.STORE_ACCESS_DENIED, f"{refused}: it does not know the access key ({code}); {check}"
@@ -201,13 +201,13 @@ def _refusal(code: str, where: str, bucket: str) -> WorkloadError | None:
     if code in WRONG_REGION:
         return WorkloadError(
             report.STORE_ACCESS_DENIED,
-            f"{refused}: it has another region ({code}); correct the region",
+            f"{refused}: it has another region ({code}); correct {_named(store, 'region')}",
         )
     if code in FULL:
         return WorkloadError(
             report.STORE_FULL,
-            f"{where} has no space left for bucket {bucket!r} ({code}); delete what is not needed, or "
-            "give the store's volume or the bucket's quota more space",
+            f"{_where(store)} has no space left for bucket {bucket!r} ({code}); delete what is not needed, "
+            "or give the store's volume or the bucket's quota more space",
         )
     return None
 
@@ -221,11 +221,29 @@ def _status(error: Exception) -> int:
     return int(error._code) if isinstance(error, InvalidResponseError) else 0
 
 
-def _no_bucket(where: str, bucket: str) -> WorkloadError:
+def _no_bucket(store: Store, bucket: str) -> WorkloadError:
     return WorkloadError(
         report.BUCKET_NOT_FOUND,
-        f"bucket {bucket!r} does not exist in {where}; create it or correct the bucket's name",
+        f"bucket {bucket!r} does not exist in {_where(store)}; "
+        f"create it or correct {_named(store, 'bucket')}",
     )
+
+
+def secret_of(store: Store) -> str:
+    """What messages call the Secret with the store's keys."""
+    return f"Secret {store.secret!r}" if store.secret else "the credentials Secret"
+
+
+def _where(store: Store) -> str:
+    return f"the object store at {store.endpoint}"
+
+
+def _named(store: Store, what: str) -> str:
+    """The field that names the bucket or the region of a user's store; of the platform's it is a key."""
+    if store.field:
+        return f"{store.field}.{what}"
+    keys = {"bucket": environment.BUCKET_FILE, "region": environment.REGION_FILE}
+    return f"{secret_of(store)}, key {keys[what]}"
 
 
 def brief(error: Exception) -> str:

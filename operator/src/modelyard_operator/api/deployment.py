@@ -91,7 +91,7 @@ class DeploymentSpec(ApiModel):
     replicas: Annotated[int, Field(ge=0, le=1000)] = 1
     """Server pods; 0 stops serving and keeps the token."""
     resources: Resources = Resources()
-    """Compute resources of each server."""
+    """Compute resources of each server; by default it requests 250m CPU and 512Mi memory."""
     pod: PodOptions = PodOptions()
     """Where and how the servers run."""
     image: ImageName | None = None

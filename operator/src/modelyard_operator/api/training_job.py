@@ -45,6 +45,15 @@ RECORD = (
 about what happens to it, and may be edited at any time."""
 
 
+def _hyperparameters() -> str:
+    """What kubectl explain says: it cannot show the fields of a map."""
+    words = ["The algorithm's hyperparameters, for example epochs: 10; all have defaults."]
+    for algorithm in sorted(catalog.PACKAGES):
+        names = catalog.config(algorithm).model_json_schema()["properties"]
+        words.append(f"{algorithm} has {', '.join(sorted(names))}.")
+    return " ".join([*words, "docs/api.md has their ranges and defaults."])
+
+
 class Channel(ApiModel):
     """One input of the training."""
 
@@ -66,10 +75,10 @@ class TrainingJobSpec(ApiModel):
     """Built-in algorithm: image-classification."""
     hyperparameters: dict[str, Any] = Field(
         default={},
+        description=_hyperparameters(),
         # Without additionalProperties: with them no CEL rule sees the field.
         json_schema_extra={"type": "object", "maxProperties": 100},
     )
-    """The algorithm's hyperparameters, for example epochs: 10; all have defaults."""
     datasets: Annotated[
         list[Channel],
         Field(
@@ -83,7 +92,7 @@ class TrainingJobSpec(ApiModel):
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     """Pods that train together (PyTorch DDP)."""
     resources: Resources = Resources()
-    """Compute resources of each worker."""
+    """Compute resources of each worker; by default it requests 250m CPU and 512Mi memory."""
     pod: PodOptions = PodOptions()
     """Where and how the workers run."""
     image: ImageName | None = None

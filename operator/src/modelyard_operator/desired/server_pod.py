@@ -85,7 +85,7 @@ def server_pod(
     main = pods.container(
         owner.platform,
         command="serve",
-        task=_task(owner, spec, model).to_json(),
+        task=_task(owner, spec, model, token).to_json(),
         image=spec.image,
         resources=_resources(spec, limits or {}),
         secrets=secrets,
@@ -135,7 +135,7 @@ def predict_path(owner: Observed) -> str:
     return f"/v1/models/{owner.name}:predict"
 
 
-def _task(owner: Observed, spec: DeploymentSpec, model: Model) -> ServingTask:
+def _task(owner: Observed, spec: DeploymentSpec, model: Model, token: Token) -> ServingTask:
     found = ServingTask(
         namespace=owner.namespace,
         name=owner.name,
@@ -144,6 +144,7 @@ def _task(owner: Observed, spec: DeploymentSpec, model: Model) -> ServingTask:
         model=model.location,
         digest=model.digest,
         max_request_bytes=spec.max_request_bytes,
+        token_secret=token.secret,
     )
     if model.digest is not None:
         return found

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from modelyard_algorithms.contract import environment
 from modelyard_algorithms.contract.report import Document
 from modelyard_algorithms.contract.task import Location, Store
+from modelyard_operator import naming
 from modelyard_operator.api.base import ObjectStoreFolder
 from modelyard_operator.api.dataset import DatasetSource
 from modelyard_operator.plan import Manifest, Observed, Platform, Storage
@@ -22,7 +23,7 @@ def storage(owner: Observed) -> Storage:
 
 
 def platform_store(platform: Platform) -> Store:
-    return Store(endpoint=platform.endpoint, region=platform.region)
+    return Store(endpoint=platform.endpoint, region=platform.region, secret=naming.STORE_SECRET)
 
 
 def document(found: Document | None, where: Storage) -> Manifest | None:
@@ -39,11 +40,12 @@ def own(owner: Observed, relative: str) -> Location:
 
 
 def source(
-    owner: Observed, asked: DatasetSource, upload: str, alias: str
+    owner: Observed, asked: DatasetSource, upload: str, alias: str, of: str = ""
 ) -> tuple[Location, Store, str | None]:
-    """Where a Dataset's items lie, as ``resolve`` has it; ``upload`` is the folder of what was uploaded."""
+    """Where a Dataset's items lie, as ``resolve`` has it; ``upload`` is the folder of what was uploaded,
+    ``of`` what messages put before the field's name where the owner is not the Dataset itself."""
     if asked.object_store is not None:
-        return resolve(owner, asked.object_store, alias)
+        return resolve(owner, asked.object_store, alias, f"{of}spec.source.objectStore")
     return own(owner, upload), platform_store(owner.platform), None
 
 
@@ -69,11 +71,14 @@ def _relative(found: Storage, prefix: str) -> str | None:
     return prefix.removeprefix(own) if prefix.startswith(own) else None
 
 
-def resolve(owner: Observed, folder: ObjectStoreFolder, alias: str) -> tuple[Location, Store, str | None]:
+def resolve(
+    owner: Observed, folder: ObjectStoreFolder, alias: str, field: str
+) -> tuple[Location, Store, str | None]:
     """A user's folder as a task sees it: its location, its store, and the Secret to mount for it.
 
     Without a Secret of the user's it is a folder of the namespace's own storage, whatever else it names:
-    the namespace's keys open nothing else. ``alias`` names the store of the user's Secret.
+    the namespace's keys open nothing else. ``alias`` names the store of the user's Secret, ``field`` is
+    where the user names all that.
     """
     platform = owner.platform
     if folder.credentials_secret_name is None or folder.bucket is None:
@@ -84,9 +89,15 @@ def resolve(owner: Observed, folder: ObjectStoreFolder, alias: str) -> tuple[Loc
             platform_store(platform),
             None,
         )
-    store = Store(endpoint=folder.endpoint or platform.endpoint, region=folder.region or platform.region)
+    secret = folder.credentials_secret_name
+    store = Store(
+        endpoint=folder.endpoint or platform.endpoint,
+        region=folder.region or platform.region,
+        secret=secret,
+        field=field,
+    )
     prefix = _folder(folder.prefix.removeprefix(f"{URI}{folder.bucket}/"))
-    return Location(store=alias, bucket=folder.bucket, prefix=prefix), store, folder.credentials_secret_name
+    return Location(store=alias, bucket=folder.bucket, prefix=prefix), store, secret
 
 
 def _folder(prefix: str) -> str:

@@ -62,7 +62,8 @@ def _task(
     channels = {}
     for channel, (found, split) in _inputs(datasets).items():
         files = layout.upload_prefix(found.name, found.uid)
-        source, store, secret = stores.source(owner, found.source, files, channel)
+        of = f"Dataset {found.name!r}, "
+        source, store, secret = stores.source(owner, found.source, files, channel, of)
         where[source.store] = store
         if secret is not None:
             secrets[source.store] = secret

@@ -91,7 +91,8 @@ class PlatformKeeper:
                 self._say(f"Secret {self._ref.name} does not exist in namespace {self._ref.namespace}")
                 return
             found = await self._create()
-        credentials = keys.credentials(keys.decoded(found))
+        named = f"{self._ref.name!r} of namespace {self._ref.namespace!r}"
+        credentials = keys.credentials(keys.decoded(found), named)
         if credentials is None:
             names = f"{environment.ACCESS_KEY_FILE} and {environment.SECRET_KEY_FILE}"
             self._say(f"Secret {self._ref.name} needs the keys {names}")

@@ -66,7 +66,8 @@ def cause_of(pod: Manifest) -> Cause:
         text = f"{name} was disrupted: {disruption.get('message') or disruption.get('reason', '')}"
         return Cause(str(disruption.get("reason") or "Disrupted"), text, counts=False, **facts)
     if state.get("reason") == "OOMKilled":
-        text = f"{name} ran out of memory: raise spec.resources.limits.memory, or lower the batch size"
+        less = "raise spec.resources.limits.memory, or lower spec.hyperparameters.batchSize"
+        text = f"{name} ran out of memory: {less}"
         return Cause("OOMKilled", text, log_tail=_tail(words, state), **facts)
     if words is not None:
         return Cause(

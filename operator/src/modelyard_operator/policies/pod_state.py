@@ -8,6 +8,11 @@ from modelyard_operator.policies import gpus
 IMAGE_TROUBLE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 CONFIG_TROUBLE = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
+IMAGE_ADVICE = (
+    "correct spec.image (default: the operator's), or give ServiceAccount 'default' the registry's Secret "
+    "in imagePullSecrets"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -58,7 +63,7 @@ def trouble(pod: Manifest) -> Trouble | None:
         waiting = state.get("state", {}).get("waiting", {})
         reason, detail = waiting.get("reason", ""), waiting.get("message", "")
         if reason in IMAGE_TROUBLE:
-            text = f"image {state.get('image', '')!r} cannot be pulled: check its name and the pull secrets"
+            text = f"image {state.get('image', '')!r} cannot be pulled: {IMAGE_ADVICE}"
             return Trouble("ImagePullFailed", f"{text} ({detail or reason})", lasting=True)
         if reason in CONFIG_TROUBLE:
             return Trouble(
@@ -73,7 +78,8 @@ def trouble(pod: Manifest) -> Trouble | None:
 def _unschedulable(detail: str) -> Trouble:
     if gpus.are_missing(detail):
         text = (
-            "no node has the GPUs asked for: add GPU nodes and their device plugin, or remove the GPU limit"
+            "no node has the GPUs asked for: add GPU nodes and their device plugin, or lower "
+            "spec.resources.limits"
         )
         return Trouble("InsufficientGPU", f"{text} ({detail})", lasting=False)
     return Trouble("Unschedulable", f"no node takes the pod now: {detail}", lasting=False)

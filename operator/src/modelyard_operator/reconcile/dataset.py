@@ -144,7 +144,8 @@ def _waiting_for(state: State) -> Standing | None:
         if secret is None:
             text = (
                 f"waits for Secret {ref.name!r}, which does not exist in this namespace: create it with the "
-                "keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or correct credentialsSecretName"
+                "keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or correct "
+                "spec.source.objectStore.credentialsSecretName"
             )
             return Standing("Pending", "CredentialsNotFound", text, "Reconciling")
     return None

@@ -70,14 +70,15 @@ def _is_foreign(spec: DeploymentSpec) -> bool:
 def _of_folder(observed: Observed, folder: ObjectStoreFolder, source: str) -> Model | Standing:
     if (problem := stores.misplaced(observed, folder)) is not None:
         return standing.misplaced(problem)
-    location, store, secret = stores.resolve(observed, folder, MODEL_STORE)
+    location, store, secret = stores.resolve(observed, folder, MODEL_STORE, "spec.model.objectStore")
     if (
         secret is not None
         and observed.references.get(Ref("v1", "Secret", observed.namespace, secret)) is None
     ):
         text = (
             f"waits for Secret {secret!r}, which does not exist in this namespace: create it with the keys "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or correct credentialsSecretName"
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or correct "
+            "spec.model.objectStore.credentialsSecretName"
         )
         return Standing("Pending", "CredentialsNotFound", text, "Reconciling")
     uri = f"s3://{location.bucket}/{location.prefix}"

@@ -46,7 +46,7 @@ def secret(observed: Observed) -> Manifest:
 def _missing(name: str) -> Standing:
     text = (
         f"waits for Secret {name!r}, which does not exist in this namespace: create it with the key "
-        "token, or leave out tokenSecretName to have one made"
+        "token, or leave out spec.tokenSecretName to have one made"
     )
     return Standing("Pending", "TokenNotFound", text, "Reconciling")
 

@@ -98,9 +98,8 @@ def failed(state: State, cause: Cause) -> Plan:
         message = f"attempt {state.attempt} failed ({cause.reason}): {cause.message}; the next begins{wait}"
         changes = {"failure": record, "failures": verdict.failures}
         return restart(state, cause.reason, message, delay=verdict.delay, changes=changes)
-    why = (
-        "" if not cause.retriable else f" (attempt {state.attempt}; backoffLimit {state.spec.backoff_limit})"
-    )
+    limit = state.spec.backoff_limit
+    why = f" (attempt {state.attempt}; spec.backoffLimit {limit})" if cause.retriable else ""
     return _end(
         state, cause.reason, f"{cause.message}{why}", {"failure": record, "failures": verdict.failures}
     )
@@ -136,7 +135,7 @@ def restart(
 
 def deadline_exceeded(state: State) -> Plan:
     limit = state.spec.active_deadline_seconds
-    message = f"ran longer than activeDeadlineSeconds ({limit} s)"
+    message = f"ran longer than spec.activeDeadlineSeconds ({limit} s)"
     return _end(
         state, "DeadlineExceeded", message, {"failure": _record(state, Cause("DeadlineExceeded", message))}
     )

@@ -126,7 +126,8 @@ class StoreAdmin:
         except Exception as error:
             raise StorageError(sentence(error, self._endpoint)) from error
         if answer.status >= 300:
-            raise _RefusalError(answer.status, answer.data, self._endpoint, bucket)
+            secret = self._credentials.secret
+            raise _RefusalError(answer.status, answer.data, self._endpoint, bucket, secret)
         return answer.data
 
     def _sign(self, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
@@ -154,9 +155,9 @@ class StoreAdmin:
 class _RefusalError(StorageError):
     """An answer that is not a success; ``code`` is the store's own word for it, or empty."""
 
-    def __init__(self, status: int, body: bytes, endpoint: str, bucket: str) -> None:
+    def __init__(self, status: int, body: bytes, endpoint: str, bucket: str, secret: str) -> None:
         self.status_code, self.code = status, _code(body)
-        super().__init__(sentence(self, endpoint, bucket))
+        super().__init__(sentence(self, endpoint, bucket, secret))
 
 
 def _document(root: str, **fields: str) -> bytes:

@@ -73,7 +73,8 @@ class Bucket:
         except StorageError:
             raise
         except Exception as error:
-            raise StorageError(sentence(error, self._place.endpoint, self.name)) from error
+            secret = self._place.credentials.secret
+            raise StorageError(sentence(error, self._place.endpoint, self.name, secret)) from error
 
 
 def _with_client(place: Place, work: Callable[[Any], T]) -> T:

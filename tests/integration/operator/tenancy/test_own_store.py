@@ -75,7 +75,7 @@ async def test_an_incomplete_secret_is_said_to_be_so_and_is_seen_when_it_is_comp
     await platform.client.create(secret(tenant.name, "modelyard-store", **rest))
     async with platform.operator(**SUPPLIED):
         await tenant.dataset()
-        status = await tenant.saying(f"lacks {lacking}: add what is missing")
+        status = await tenant.saying(f"lacks the keys {lacking}: add what is missing")
         stalled = next(c for c in status["conditions"] if c["type"] == "Stalled")
         assert stalled["reason"] == "StoreSecretIncomplete"
         assert "hush-hush" not in str(status)

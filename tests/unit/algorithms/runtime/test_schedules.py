@@ -21,7 +21,7 @@ def test_the_learning_rate_rises_and_falls() -> None:
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_training_that_diverged_ends_with_advice(loss: float) -> None:
     with pytest.raises(
-        WorkloadError, match=r"at step 7 the loss is .*; choose a smaller learningRate"
+        WorkloadError, match=r"at step 7 the loss is .*; choose a smaller spec\.hyperparameters\.learningRate"
     ) as caught:
         refuse_divergence(loss, 7)
     assert caught.value.reason == report.INVALID_HYPERPARAMETERS

@@ -26,7 +26,7 @@ def secret(tmp_path: Path) -> MountedSecret:
 
 
 def test_keys_are_those_that_are_mounted_now(secret: MountedSecret) -> None:
-    keys = MountedKeys(secret.folder)
+    keys = MountedKeys(secret.folder, "Secret 'keys'")
     assert _pair(keys) == ("access-0", "secret-0")
     secret.write("access-0", "secret-1")
     assert _pair(keys) == ("access-0", "secret-1")
@@ -36,7 +36,7 @@ def test_plain_files_that_are_overwritten_are_read_anew(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
     for file in files:
         file.write_text("first\n")
-    keys = MountedKeys(tmp_path)
+    keys = MountedKeys(tmp_path, "Secret 'keys'")
     assert _pair(keys) == ("first", "first")
     for file in files:
         file.write_text("another\n")
@@ -46,7 +46,7 @@ def test_plain_files_that_are_overwritten_are_read_anew(tmp_path: Path) -> None:
 def test_after_a_refusal_even_files_that_seem_unchanged_are_read_anew(
     secret: MountedSecret, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = MountedKeys(secret.folder)
+    keys = MountedKeys(secret.folder, "Secret 'keys'")
     monkeypatch.setattr(MountedKeys, "_present", lambda _self: ())
     assert _pair(keys) == ("access-0", "secret-0")
     keys.refused()
@@ -58,7 +58,7 @@ def test_after_a_refusal_even_files_that_seem_unchanged_are_read_anew(
 
 
 def test_many_threads_never_see_half_of_a_pair(secret: MountedSecret) -> None:
-    keys = MountedKeys(secret.folder)
+    keys = MountedKeys(secret.folder, "Secret 'keys'")
     mixed: list[tuple[str, str]] = []
     done = threading.Event()
 
@@ -81,7 +81,7 @@ def test_many_threads_never_see_half_of_a_pair(secret: MountedSecret) -> None:
 
 
 def test_keys_whose_files_are_gone_are_kept_until_there_are_others(secret: MountedSecret) -> None:
-    keys = MountedKeys(secret.folder)
+    keys = MountedKeys(secret.folder, "Secret 'keys'")
     secret.remove()
     assert _pair(keys) == ("access-0", "secret-0")
     secret.write("access-1", "secret-1")
@@ -107,10 +107,10 @@ def _absent(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (_empty, "have no AWS_SECRET_ACCESS_KEY"),
-        (_absent, "have no AWS_SECRET_ACCESS_KEY"),
-        (_broken, "have a AWS_SECRET_ACCESS_KEY with a space, a line break"),
-        (_binary, "have a AWS_SECRET_ACCESS_KEY with a space, a line break"),
+        (_empty, "Secret 'team-s3' has no key AWS_SECRET_ACCESS_KEY, or nothing in it"),
+        (_absent, "Secret 'team-s3' has no key AWS_SECRET_ACCESS_KEY, or nothing in it"),
+        (_broken, "Secret 'team-s3', key AWS_SECRET_ACCESS_KEY has a space, a line break"),
+        (_binary, "Secret 'team-s3', key AWS_SECRET_ACCESS_KEY has a space, a line break"),
     ],
 )
 def test_files_that_hold_no_keys_are_named_and_not_shown(
@@ -120,6 +120,6 @@ def test_files_that_hold_no_keys_are_named_and_not_shown(
         (tmp_path / name).write_text("key")
     spoil(tmp_path)
     with pytest.raises(WorkloadError, match=words) as caught:
-        MountedKeys(tmp_path)
+        MountedKeys(tmp_path, "Secret 'team-s3'")
     assert caught.value.reason == report.STORE_ACCESS_DENIED
     assert "hidden" not in caught.value.message

@@ -40,7 +40,7 @@ def test_an_endpoint_that_is_none_is_named(tmp_path: Path, endpoint: str) -> Non
 
 
 def test_missing_credentials_are_named_by_their_key(tmp_path: Path) -> None:
-    with pytest.raises(WorkloadError, match="have no AWS_ACCESS_KEY_ID") as caught:
+    with pytest.raises(WorkloadError, match="has no key AWS_ACCESS_KEY_ID") as caught:
         _stores(tmp_path).client("platform")
     assert caught.value.reason == report.STORE_ACCESS_DENIED
 

@@ -92,9 +92,9 @@ def trusting(known: StoreCredentials, ca_file: str | None) -> StoreCredentials:
     return known if ca_file is None else replace(known, ca=Path(ca_file).read_text())
 
 
-def credentials(data: dict[str, str]) -> StoreCredentials | None:
-    """The keys in a Secret's decoded data; None where one is missing."""
+def credentials(data: dict[str, str], secret: str = "") -> StoreCredentials | None:
+    """The keys in a Secret's decoded data; None where one is missing. ``secret``: its name, for messages."""
     access, hidden = data.get(environment.ACCESS_KEY_FILE), data.get(environment.SECRET_KEY_FILE)
     if not access or not hidden:
         return None
-    return StoreCredentials(access, hidden, data.get(environment.CA_FILE) or None)
+    return StoreCredentials(access, hidden, data.get(environment.CA_FILE) or None, secret)

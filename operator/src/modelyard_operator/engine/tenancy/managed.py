@@ -75,7 +75,7 @@ class ManagedStorage:
     def _root(self) -> StoreCredentials:
         found = self._keys()
         if found is None:
-            raise without_keys()
+            raise without_keys(self._settings.store_secret)
         return found
 
     def _admin(self, root: StoreCredentials) -> StoreAdmin:

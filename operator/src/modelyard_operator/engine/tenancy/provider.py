@@ -46,6 +46,7 @@ class Provider(Protocol):
         ...
 
 
-def without_keys() -> PendingError:
-    text = "waits for the keys of the platform's object store, which the operator makes or reads"
+def without_keys(secret: str) -> PendingError:
+    """``secret`` is the name of the Secret with the platform's keys."""
+    text = f"waits for the keys of the object store, in Secret {secret!r} of the operator's namespace"
     return PendingError(StoragePending("ObjectStorePending", text))

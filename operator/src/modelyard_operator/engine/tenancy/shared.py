@@ -42,6 +42,6 @@ class SharedStorage:
     def _bucket(self) -> tuple[Bucket, StoreCredentials]:
         found = self._keys()
         if found is None:
-            raise without_keys()
+            raise without_keys(self._settings.store_secret)
         place = Place(self._settings.store_endpoint, self._settings.store_region, found)
         return Bucket(place, self._settings.store_bucket), found

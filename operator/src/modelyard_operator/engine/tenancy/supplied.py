@@ -28,10 +28,12 @@ class SuppliedStorage:
         if existing is None:
             raise PendingError(await self._missing(namespace))
         data = keys.decoded(existing)
-        found, bucket = keys.credentials(data), data.get(environment.BUCKET_FILE)
+        found = keys.credentials(data, f"{naming.STORE_SECRET!r} of namespace {namespace!r}")
+        bucket = data.get(environment.BUCKET_FILE)
         if found is None or not bucket:
             lacking = ", ".join(key for key in KEYS if not data.get(key))
-            text = f"Secret {naming.STORE_SECRET!r} of this namespace lacks {lacking}: add what is missing"
+            own = f"Secret {naming.STORE_SECRET!r} of this namespace"
+            text = f"{own} lacks the keys {lacking}: add what is missing"
             raise PendingError(StoragePending("StoreSecretIncomplete", text, stalled=True))
         place = Place(self._settings.store_endpoint, self._settings.store_region, found)
         return Provided(Storage(bucket), Bucket(place, bucket))
@@ -41,7 +43,10 @@ class SuppliedStorage:
 
     async def _missing(self, namespace: str) -> StoragePending:
         if not await secrets.can_be_made(self._client, namespace):
-            text = f"namespace {namespace!r} is being deleted and has no Secret: its data stays in the store"
+            text = (
+                f"namespace {namespace!r} is being deleted and has no Secret {naming.STORE_SECRET!r}: "
+                "its data stays in the store"
+            )
             return StoragePending("NamespaceTerminating", text, unreachable=True)
         text = (
             f"waits for Secret {naming.STORE_SECRET!r} in this namespace: the platform's administrator "
