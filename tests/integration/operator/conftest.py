@@ -71,8 +71,14 @@ async def becomes(look: Callable[[], Awaitable[bool]], seconds: float = 15.0) ->
 
 
 @pytest.fixture
-async def client(api_server: ApiServer) -> AsyncIterator[Client]:
-    transport = Transport(credentials.from_kubeconfig([api_server.kubeconfig]))
+def access(api_server: ApiServer) -> Access:
+    """Of an administrator."""
+    return credentials.from_kubeconfig([api_server.kubeconfig])
+
+
+@pytest.fixture
+async def client(access: Access) -> AsyncIterator[Client]:
+    transport = Transport(access)
     yield Client(transport)
     await transport.close()
 

@@ -10,7 +10,8 @@ import pytest
 from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.kube import resources
-from modelyard_operator.kube.client import FIRST_PAGE, Client
+from modelyard_operator.kube.client import Client
+from modelyard_operator.kube.credentials import Access
 from modelyard_operator.kube.errors import (
     AlreadyExistsError,
     ApiError,
@@ -19,6 +20,8 @@ from modelyard_operator.kube.errors import (
     InvalidError,
     NotFoundError,
 )
+from modelyard_operator.kube.paging import FIRST_PAGE, Pages
+from modelyard_operator.kube.transport import session
 from modelyard_operator.plan import Manifest, Ref
 from tests.integration.operator.conftest import job
 
@@ -63,6 +66,28 @@ async def test_a_list_of_large_objects_comes_in_small_pages(client: Client, name
     assert sum(sizes) == 30
     assert sizes[0] == FIRST_PAGE
     assert max(sizes[1:]) <= FIRST_PAGE // 4
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "expected"), [(80, 10, [10, 20, 40, 10]), (14, 500_000, [10, 2, 1, 1])]
+)
+async def test_kopfs_pages_follow_the_size_of_the_objects(
+    access: Access, client: Client, namespace: str, count: int, size: int, expected: list[int]
+) -> None:
+    """It asks for pages of one size only; 5,000 jobs would be 500 requests."""
+    data = {"x": base64.b64encode(b"x" * size).decode()}
+    for number in range(count):
+        await client.create(secret(namespace, f"s{number:02}") | {"data": data})
+    url, token = f"{access.server}/api/v1/namespaces/{namespace}/secrets", ""
+    found: list[int] = []
+    async with session(access, middlewares=(Pages(),)) as kopfs:
+        while not found or token:
+            query = {"limit": str(FIRST_PAGE)} | ({"continue": token} if token else {})
+            async with kopfs.get(url, params=query) as response:
+                page = await response.json()
+            found.append(len(page["items"]))
+            token = page["metadata"].get("continue", "")
+    assert found == expected
 
 
 async def test_a_long_list_comes_in_pages_with_kind_and_version(client: Client, namespace: str) -> None:

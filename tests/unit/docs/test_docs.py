@@ -138,7 +138,7 @@ def test_kubectl_explain_names_the_hyperparameters_and_where_they_are_described(
 
 def _has(schema: Schema, path: list[str]) -> bool:
     """Whether a field is in a schema; what is in a map is not known."""
-    if not path or "additionalProperties" in schema:
+    if not path or schema.keys() & {"additionalProperties", "x-kubernetes-preserve-unknown-fields"}:
         return True
     inner = schema.get("properties", {}).get(path[0])
     return inner is not None and _has(inner.get("items", inner), path[1:])

@@ -49,13 +49,13 @@ def source(
     return own(owner, upload), platform_store(owner.platform), None
 
 
-def misplaced(owner: Observed, folder: ObjectStoreFolder) -> str | None:
-    """What is wrong with a folder of the namespace's storage that is named by the URI of something else."""
+def misplaced(owner: Observed, folder: ObjectStoreFolder, field: str) -> str | None:
+    """What is wrong with a folder of the namespace's storage that ``field`` names by the URI of something else."""
     if _has_own_keys(folder) or _relative(storage(owner), folder.prefix) is not None:
         return None
     return (
-        f"prefix {folder.prefix!r} is not in this namespace's bucket: its URIs begin with "
-        f"{storage(owner).uri('')}; for another bucket, set bucket and credentialsSecretName"
+        f"{field}.prefix {folder.prefix!r} is not in this namespace's bucket: its URIs begin with "
+        f"{storage(owner).uri('')}; for another bucket, set {field}.bucket and {field}.credentialsSecretName"
     )
 
 

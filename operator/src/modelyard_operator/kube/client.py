@@ -12,15 +12,11 @@ import orjson
 from modelyard_operator import naming
 from modelyard_operator.kube import decoding, errors, resources
 from modelyard_operator.kube.errors import ConflictError, InvalidError
+from modelyard_operator.kube.paging import FIRST_PAGE, PAGE, next_size
 from modelyard_operator.kube.resources import Resource
 from modelyard_operator.kube.transport import Fence, Request, Transport, no_fence
 from modelyard_operator.plan import Manifest, Ref
 
-PAGE = 100
-"""Objects of one answer. Parsed, a page is ten times its JSON, and the process keeps what it once had."""
-FIRST_PAGE, SMALL_PAGE, LARGE_PAGE = 10, 256 * 1024, 2 * 1024 * 1024
-"""Objects of the first page; bytes below which the next one has more, and above which it has fewer: an object
-may have 1.5 MB, and parsed thirty times that."""
 LIST_TIMEOUT = 60.0
 WATCH_SECONDS = (40, 45)
 """The API server ends a watch after a random time of this range: not all watches at once. It sends a bookmark
@@ -113,7 +109,7 @@ class Client:
                 timeout_seconds=LIST_TIMEOUT,
             )
             content = await self._transport.send(request)
-            size = _next_size(size, limit, len(content))
+            size = next_size(size, limit, len(content))
             found = decoding.loads(content)
             del content
             more = found["metadata"].get("continue")
@@ -321,13 +317,6 @@ class Client:
 
     async def _answer(self, request: Request, fence: Fence = no_fence) -> Manifest:
         return cast(Manifest, decoding.loads(await self._transport.send(request, fence=fence)))
-
-
-def _next_size(size: int, limit: int, content: int) -> int:
-    """Objects of the next page, after one of ``size`` objects and ``content`` bytes."""
-    if content > LARGE_PAGE:
-        return max(size // 4, 1)
-    return min(size * 2, limit) if content < SMALL_PAGE else size
 
 
 def _watch_event(line: Manifest) -> WatchEvent:

@@ -16,11 +16,10 @@ from kopf._cogs.clients import api
 
 from modelyard_operator.kube import decoding
 from modelyard_operator.kube.client import SILENCE_SECONDS, WATCH_SECONDS
+from modelyard_operator.kube.paging import FIRST_PAGE
 
 CLIENT_TIMEOUT = 60.0
 """Of a whole watch, which the API server ends long before."""
-PAGE = 10
-"""Objects of a page of a list: each may have 1.5 MB, and parsed thirty times that."""
 LINGER = 0.05
 """How long kopf keeps an object's worker after its last event; 0 would make it spin."""
 
@@ -71,7 +70,7 @@ def settings() -> kopf.OperatorSettings:
     found.watching.inactivity_timeout = SILENCE_SECONDS
     found.watching.connect_timeout = 5.0
     found.watching.reconnect_backoff = 0.5
-    found.watching.chunk_size = PAGE
+    found.watching.chunk_size = FIRST_PAGE  # and later ones as paging.Pages has it
     found.networking.request_timeout = 60.0
     found.queueing.idle_timeout = LINGER
     found.queueing.exit_timeout = 0.5

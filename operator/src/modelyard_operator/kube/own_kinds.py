@@ -22,6 +22,7 @@ from modelyard_operator.kube import kopf_settings
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.credentials import Access
 from modelyard_operator.kube.errors import ApiError, NotFoundError
+from modelyard_operator.kube.paging import Pages
 from modelyard_operator.kube.resources import Resource
 from modelyard_operator.kube.transport import session
 from modelyard_operator.kube.watch import Sink
@@ -144,7 +145,7 @@ class OwnKinds:
 
         @kopf.on.login(registry=registry)
         async def login(**_: Any) -> kopf.AiohttpSession:
-            found = session(self._access, self._trace())
+            found = session(self._access, self._trace(), middlewares=(Pages(),))
             return kopf.AiohttpSession(server=self._access.server, aiohttp_session=found)
 
         for kind in self._kinds:

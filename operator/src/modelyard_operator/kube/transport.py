@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -34,7 +34,11 @@ def no_fence() -> None:
     """The fence of what may always be sent."""
 
 
-def session(access: Access, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+def session(
+    access: Access,
+    *traces: aiohttp.TraceConfig,
+    middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+) -> aiohttp.ClientSession:
     """An HTTP session that authorizes each request with the newest token."""
 
     async def authorize(
@@ -55,7 +59,7 @@ def session(access: Access, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSessi
         # Uncompressed: both sides are near each other, and packing a list costs the API server more
         # than sending it.
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-        middlewares=(authorize,),
+        middlewares=(*middlewares, authorize),
         trace_configs=list(traces),
         response_class=decoding.Response,
         timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=CONNECT_TIMEOUT),

@@ -138,8 +138,10 @@ def _waiting_for(state: State) -> Standing | None:
     if pending is not None:
         return pending
     folder = state.spec.source.object_store
-    if folder is not None and (problem := stores.misplaced(state.observed, folder)) is not None:
-        return standing.misplaced(problem)
+    if folder is not None:
+        problem = stores.misplaced(state.observed, folder, "spec.source.objectStore")
+        if problem is not None:
+            return standing.misplaced(problem)
     for ref, secret in state.observed.references.items():
         if secret is None:
             text = (

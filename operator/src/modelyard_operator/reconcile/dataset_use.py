@@ -20,7 +20,7 @@ def words(datasets: Mapping[str, TrainingInput]) -> dict[str, str] | None:
         return {"train": _beside_another(train, held_out), "validation": _whole(datasets["validation"])}
     if not held_out:
         return {"train": f"{_whole(train)}; nothing is held out for validation"}
-    how = "drawn by its validationFraction" if _drawn(train) else "of its folder validation/"
+    how = "drawn by its spec.split.validationFraction" if _drawn(train) else "of its folder validation/"
     return {
         "train": f"{_items(train.splits.get('train', 0))} of {train.name}",
         "validation": f"{_items(held_out)} of {train.name}, {how}",

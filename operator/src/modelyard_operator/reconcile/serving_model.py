@@ -13,7 +13,7 @@ from modelyard_operator.plan import Manifest, Observed, Ref, fingerprint
 from modelyard_operator.reconcile import standing
 from modelyard_operator.reconcile.standing import Standing
 
-MODEL_STORE = "model"
+MODEL_STORE, FIELD = "model", "spec.model.objectStore"
 """Alias of a store that is not the platform's."""
 
 
@@ -68,9 +68,9 @@ def _is_foreign(spec: DeploymentSpec) -> bool:
 
 
 def _of_folder(observed: Observed, folder: ObjectStoreFolder, source: str) -> Model | Standing:
-    if (problem := stores.misplaced(observed, folder)) is not None:
+    if (problem := stores.misplaced(observed, folder, FIELD)) is not None:
         return standing.misplaced(problem)
-    location, store, secret = stores.resolve(observed, folder, MODEL_STORE, "spec.model.objectStore")
+    location, store, secret = stores.resolve(observed, folder, MODEL_STORE, FIELD)
     if (
         secret is not None
         and observed.references.get(Ref("v1", "Secret", observed.namespace, secret)) is None

@@ -138,7 +138,7 @@ def test_a_name_that_the_store_does_not_take_is_said_with_the_reason(code: str, 
 )
 def test_a_name_that_what_is_in_front_of_a_store_does_not_take_is_no_outage(error: Exception) -> None:
     assert not errors.passes(error)
-    raised = errors.explain(error, endpoint="http://store:9000", bucket="b", key="a/k")
+    raised = errors.explain(error, store=STORE, bucket="b", key="a/k")
     assert isinstance(raised, ObjectNameError)
 
 

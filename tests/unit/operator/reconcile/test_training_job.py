@@ -156,7 +156,7 @@ def test_beside_a_validation_dataset_the_folder_validation_is_not_trained_on() -
             {"splitBy": "Fraction"},
             {
                 "train": "80 items of digits",
-                "validation": "20 items of digits, drawn by its validationFraction",
+                "validation": "20 items of digits, drawn by its spec.split.validationFraction",
             },
         ),
         ({"splits": {"train": 1}}, {"train": "all 1 item of digits; nothing is held out for validation"}),
