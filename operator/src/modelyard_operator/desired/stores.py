@@ -50,7 +50,7 @@ def source(
 
 
 def misplaced(owner: Observed, folder: ObjectStoreFolder, field: str) -> str | None:
-    """What is wrong with a folder of the namespace's storage that ``field`` names by the URI of something else."""
+    """What is wrong with the folder that ``field`` names, where it is none of the namespace's storage."""
     if _has_own_keys(folder) or _relative(storage(owner), folder.prefix) is not None:
         return None
     return (
