@@ -6,7 +6,6 @@ from modelyard_operator.plan import StoreCredentials
 from modelyard_operator.storage.admin import StoreAdmin
 from modelyard_operator.storage.errors import StorageError
 
-
 REFUSED = (
     r"refuses the credentials \(\w+\): check Secret 'store-root' of namespace 'system', "
     r"keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY$"
