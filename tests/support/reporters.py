@@ -45,9 +45,16 @@ class Load:
         self.workers, self._replicas = workers, replicas
         self.answers: Counter[int] = Counter()
 
-    def accepted_since(self, moment: float) -> int:
-        """Reports that each worker has got through since a moment, at the least."""
-        return min(sum(at > moment for at in worker.accepted) for worker in self.workers)
+    async def accepted(self, reports: int, since: float, within: float) -> None:
+        """Wait until of each worker so many reports were taken since a moment.
+
+        Raises:
+            TimeoutError: they were not ``within`` so many seconds.
+        """
+        async with asyncio.timeout(within):
+            # Seldom: the counting shares the processor with the load.
+            while min(sum(at > since for at in worker.accepted) for worker in self.workers) < reports:  # noqa: ASYNC110
+                await asyncio.sleep(0.5)
 
     async def run(self) -> None:
         """Report, until cancelled."""

@@ -16,7 +16,6 @@ from modelyard_operator.plan import Manifest
 from tests.integration.operator.conftest import becomes, job
 from tests.support import one_pod_operator, replicas
 from tests.support.apiserver import ApiServer
-from tests.support.eventually import eventually
 from tests.support.reporters import Worker, reporting
 
 JOBS = 200
@@ -83,11 +82,11 @@ async def test_the_reports_of_two_hundred_jobs_survive_a_failover(
         made = await workers(client, api_server, namespace)
         async with reporting(made, found.reports()) as load:
             start = time.monotonic()
-            await eventually(lambda: load.accepted_since(start) >= 3, 30)
+            await load.accepted(2, start, within=LONGEST_GAP)
             leader = found.leader()
             assert leader is not None
             killed = found.signal(leader, signal.SIGKILL)
-            await eventually(lambda: load.accepted_since(killed) >= 5, 90)
+            await load.accepted(3, killed, within=3 * LONGEST_GAP)
             end = time.monotonic()
         gaps = sorted(worker.longest_gap(start, end) for worker in made)
         print(f"\n{dict(load.answers)}; median gap {gaps[JOBS // 2]:.1f} s, longest {gaps[-1]:.1f} s")
