@@ -135,8 +135,8 @@ class TestFolderByUri:
         assert (sim.status["phase"], sim.status["reason"]) == ("Failed", "WrongBucket")
         assert sim.status["message"] == (
             "spec.model.objectStore.prefix 's3://modelyard-other/models/a/' is not in this namespace's "
-            "bucket: its URIs begin with s3://modelyard-team/; for another bucket, set spec.model.objectStore.bucket "
-            "and spec.model.objectStore.credentialsSecretName"
+            "bucket: its URIs begin with s3://modelyard-team/; for another bucket, set "
+            "spec.model.objectStore.bucket and spec.model.objectStore.credentialsSecretName"
         )
         assert sim.condition("Stalled")["status"] == "True"
         assert sim.children_of("Deployment") == []
