@@ -1,7 +1,7 @@
 """A load program: the workers of many jobs, each of which reports as runtime.reporting does.
 
-They send to all replicas alike, as through a Service; ``Load.replicas`` are its endpoints. Asyncio in place of
-a thread for each worker, because some hundred of them share the machine with what they load.
+They send to all replicas alike, as through a Service; ``Load.replicas`` are its endpoints. Asyncio in place
+of a thread for each worker, because some hundred of them share the machine with what they load.
 """
 
 from __future__ import annotations
