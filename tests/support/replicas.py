@@ -40,10 +40,11 @@ class Replicas:
     def other(self, name: str) -> str:
         return next(found for found in NAMES if found != name)
 
-    def reports(self) -> list[str]:
-        """The URLs of both receivers, as a Service has them behind it."""
-        found = [re.search(r"reports on (\d+)", self.logs[name].read_text()) for name in NAMES]
-        return [f"http://127.0.0.1:{port.group(1)}/v1/reports" for port in found if port is not None]
+    def reports(self, name: str) -> str:
+        """The URL of a replica's receiver."""
+        port = re.search(r"reports on (\d+)", self.logs[name].read_text())
+        assert port is not None
+        return f"http://127.0.0.1:{port.group(1)}/v1/reports"
 
     def signal(self, name: str, number: signal.Signals) -> float:
         """Send a signal; gives the moment."""

@@ -1,7 +1,7 @@
 """A load program: the workers of many jobs, each of which reports as runtime.reporting does.
 
-They send to all replicas alike, as through a Service. Asyncio in place of a thread for each worker, because
-some hundred of them share the machine with what they load.
+They send to all replicas alike, as through a Service; ``Load.replicas`` are its endpoints. Asyncio in place
+of a thread for each worker, because some hundred of them share the machine with what they load.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,8 +41,8 @@ class Worker:
 class Load:
     """All workers, and what they were answered: HTTP status -> how often; 0: nothing."""
 
-    def __init__(self, workers: Sequence[Worker], replicas: Sequence[str]) -> None:
-        self.workers, self._replicas = workers, replicas
+    def __init__(self, workers: Sequence[Worker], replicas: Iterable[str]) -> None:
+        self.workers, self.replicas = workers, list(replicas)
         self.answers: Counter[int] = Counter()
 
     async def accepted(self, reports: int, since: float, within: float) -> None:
@@ -89,7 +89,7 @@ class Load:
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
         headers = {"Authorization": f"Bearer {worker.token}"}
-        url = random.choice(self._replicas)
+        url = random.choice(self.replicas)
         try:
             async with session.post(url, json=report, headers=headers) as response:
                 self.answers[response.status] += 1
@@ -103,7 +103,7 @@ class Load:
 
 
 @asynccontextmanager
-async def reporting(workers: Sequence[Worker], replicas: Sequence[str]) -> AsyncIterator[Load]:
+async def reporting(workers: Sequence[Worker], replicas: Iterable[str]) -> AsyncIterator[Load]:
     """The workers report until the block ends."""
     load = Load(workers, replicas)
     task = asyncio.create_task(load.run())
