@@ -30,6 +30,9 @@ from tests.support.simulated import Simulation
 COUNT, THREADS, SEED = 1000, 4, 12
 CONTROLLERS = {c.kind: c for c in (dataset.CONTROLLER, training_job.CONTROLLER, deployment.CONTROLLER)}
 KINDS = pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.kind)
+CANNOT_BE_SEEN = ("no PriorityClass with name", "resources.limits[", "nodeSelector")
+"""What only the child's creation shows, and the object's condition then says: keys of maps are too long for
+the budget of a CEL rule, and no rule sees other objects."""
 NOT_A_SENTENCE = (
     "panic",
     "runtime error",
@@ -150,8 +153,8 @@ def test_each_is_refused_with_a_sentence_or_comes_to_a_condition(
     with ThreadPoolExecutor(THREADS) as pool:
         answers = list(pool.map(dry_run.create, objects))
     counted = Counter(answer.code for answer in answers)
-    assert counted[201] > COUNT / 10, f"too little is taken to prove anything: {counted}"
-    assert counted[422] > COUNT / 10, f"too little is refused to prove anything: {counted}"
+    assert counted[201] > COUNT / 8, f"too little is taken to prove anything: {counted}"
+    assert counted[422] > COUNT / 8, f"too little is refused to prove anything: {counted}"
     children: list[Manifest] = []
     for given, answer in zip(objects, answers, strict=True):
         if answer.code != 201:
@@ -168,10 +171,10 @@ def test_each_is_refused_with_a_sentence_or_comes_to_a_condition(
 
         live(answer.body, see)
         children += seen.values()
-    refused = [
-        (found.message, child) for child in children if (found := dry_run.create(_sent(child))).code != 201
-    ]
-    assert not refused, f"{len(refused)} of {len(children)}: {refused[:3]}"
+    answers = [dry_run.create(_sent(child)) for child in children]
+    refused = {found.message for found in answers if found.code != 201}
+    assert not [said for said in refused if not any(words in said for words in CANNOT_BE_SEEN)], refused
+    assert len(refused) < len(children) / 50
 
 
 def _sent(child: Manifest) -> Manifest:
