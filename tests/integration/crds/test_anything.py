@@ -23,6 +23,7 @@ from modelyard_operator.api import crd
 from modelyard_operator.kube import resources
 from modelyard_operator.plan import Manifest, Ref, timestamp
 from modelyard_operator.reconcile import dataset, deployment, serving_token, training_job
+from tests.integration.crds.test_sentences import manifest
 from tests.support.apiserver import ApiServer
 from tests.support.oddities import Oddities
 from tests.support.simulated import Simulation
@@ -162,12 +163,12 @@ def test_each_is_refused_with_a_sentence_or_comes_to_a_condition(
             assert answer.message, given
             assert not any(word in answer.message for word in NOT_A_SENTENCE), (answer.message, given)
             continue
-        seen: dict[tuple[str, str], Manifest] = {}
+        seen: dict[str, Manifest] = {}
 
-        def see(sim: Simulation, seen: dict[tuple[str, str], Manifest] = seen) -> None:
+        def see(sim: Simulation, seen: dict[str, Manifest] = seen) -> None:
             has_come_to_something(sim)
-            for (child, _), manifest in sim.children.items():
-                seen.setdefault((child, ""), manifest)
+            for (child, _), made in sim.children.items():
+                seen.setdefault(child, made)
 
         live(answer.body, see)
         children += seen.values()
@@ -175,6 +176,16 @@ def test_each_is_refused_with_a_sentence_or_comes_to_a_condition(
     refused = {found.message for found in answers if found.code != 201}
     assert not [said for said in refused if not any(words in said for words in CANNOT_BE_SEEN)], refused
     assert len(refused) < len(children) / 50
+
+
+@pytest.mark.parametrize("quantity", ["1e999999999", "1e-999999999", "1e999"])
+def test_a_quantity_with_a_long_exponent_is_refused_before_anybody_computes_it(
+    dry_run: DryRun, namespace: str, quantity: str
+) -> None:
+    """The API server's isQuantity takes minutes for it."""
+    found = dry_run.create(manifest("TrainingJob", namespace, resources={"limits": {"cpu": quantity}}))
+    assert found.code == 422
+    assert "must be a quantity, for example 500m or 2Gi" in found.message
 
 
 def _sent(child: Manifest) -> Manifest:
