@@ -22,17 +22,16 @@ _POD = {
     "imagePullSecrets": ["pull"],
 }
 _RESOURCES = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi", "nvidia.com/gpu": 1}}
+_FOLDER = {
+    "bucket": "photos",
+    "prefix": "2026/",
+    "endpoint": "https://s3.example.com",
+    "region": "eu-west-1",
+    "credentialsSecretName": "keys",
+}
 GOOD: dict[str, Manifest] = {
     "Dataset": {
-        "source": {
-            "objectStore": {
-                "bucket": "photos",
-                "prefix": "2026/",
-                "endpoint": "https://s3.example.com",
-                "region": "eu-west-1",
-                "credentialsSecretName": "keys",
-            }
-        },
+        "source": {"objectStore": _FOLDER},
         "format": "ImageFolder",
         "split": {"validationFraction": 0.2, "seed": 1},
         "revision": "a",
@@ -160,9 +159,11 @@ class Oddities:
         self._paths = list(_fields(crd.root_schema(kind.model)["properties"]["spec"], ()))
 
     def next(self, namespace: str) -> Manifest:
-        """A good object with up to four fields left out or made odd, deep ones as likely as others."""
+        """A good object with up to three fields left out or made odd, deep ones as likely as others."""
         spec = copy.deepcopy(GOOD[self.kind])
-        for _ in range(self._random.randint(1, 4)):
+        if self.kind == "Deployment" and self._random.random() < 0.5:
+            spec["model"] = {"objectStore": copy.deepcopy(_FOLDER)}
+        for _ in range(self._random.randint(1, 3)):
             path, schema = self._random.choice(self._paths)
             _put(spec, path, self._value(path, schema), leave_out=self._random.random() < 0.15)
         name = self._random.choice(_NAMES) if self._random.random() < 0.1 else "odd"

@@ -23,6 +23,7 @@ from modelyard_operator.api import crd
 from modelyard_operator.kube import resources
 from modelyard_operator.plan import Manifest, Ref, timestamp
 from modelyard_operator.reconcile import dataset, deployment, serving_token, training_job
+from tests.integration.crds.test_sentences import manifest
 from tests.support.apiserver import ApiServer
 from tests.support.oddities import Oddities
 from tests.support.simulated import Simulation
@@ -30,6 +31,9 @@ from tests.support.simulated import Simulation
 COUNT, THREADS, SEED = 1000, 4, 12
 CONTROLLERS = {c.kind: c for c in (dataset.CONTROLLER, training_job.CONTROLLER, deployment.CONTROLLER)}
 KINDS = pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.kind)
+CANNOT_BE_SEEN = ("no PriorityClass with name", "resources.limits[", "nodeSelector")
+"""What only the child's creation shows, and the object's condition then says: keys of maps are too long for
+the budget of a CEL rule, and no rule sees other objects."""
 NOT_A_SENTENCE = (
     "panic",
     "runtime error",
@@ -150,8 +154,8 @@ def test_each_is_refused_with_a_sentence_or_comes_to_a_condition(
     with ThreadPoolExecutor(THREADS) as pool:
         answers = list(pool.map(dry_run.create, objects))
     counted = Counter(answer.code for answer in answers)
-    assert counted[201] > COUNT / 10, f"too little is taken to prove anything: {counted}"
-    assert counted[422] > COUNT / 10, f"too little is refused to prove anything: {counted}"
+    assert counted[201] > COUNT / 8, f"too little is taken to prove anything: {counted}"
+    assert counted[422] > COUNT / 8, f"too little is refused to prove anything: {counted}"
     children: list[Manifest] = []
     for given, answer in zip(objects, answers, strict=True):
         if answer.code != 201:
@@ -159,19 +163,29 @@ def test_each_is_refused_with_a_sentence_or_comes_to_a_condition(
             assert answer.message, given
             assert not any(word in answer.message for word in NOT_A_SENTENCE), (answer.message, given)
             continue
-        seen: dict[tuple[str, str], Manifest] = {}
+        seen: dict[str, Manifest] = {}
 
-        def see(sim: Simulation, seen: dict[tuple[str, str], Manifest] = seen) -> None:
+        def see(sim: Simulation, seen: dict[str, Manifest] = seen) -> None:
             has_come_to_something(sim)
-            for (child, _), manifest in sim.children.items():
-                seen.setdefault((child, ""), manifest)
+            for (child, _), made in sim.children.items():
+                seen.setdefault(child, made)
 
         live(answer.body, see)
         children += seen.values()
-    refused = [
-        (found.message, child) for child in children if (found := dry_run.create(_sent(child))).code != 201
-    ]
-    assert not refused, f"{len(refused)} of {len(children)}: {refused[:3]}"
+    answers = [dry_run.create(_sent(child)) for child in children]
+    refused = {found.message for found in answers if found.code != 201}
+    assert not [said for said in refused if not any(words in said for words in CANNOT_BE_SEEN)], refused
+    assert len(refused) < len(children) / 50
+
+
+@pytest.mark.parametrize("quantity", ["1e999999999", "1e-999999999", "1e999"])
+def test_a_quantity_with_a_long_exponent_is_refused_before_anybody_computes_it(
+    dry_run: DryRun, namespace: str, quantity: str
+) -> None:
+    """The API server's isQuantity takes minutes for it."""
+    found = dry_run.create(manifest("TrainingJob", namespace, resources={"limits": {"cpu": quantity}}))
+    assert found.code == 422
+    assert "must be a quantity, for example 500m or 2Gi" in found.message
 
 
 def _sent(child: Manifest) -> Manifest:

@@ -210,7 +210,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "Deployment",
         {"resources": {"limits": {"gpu": 1}}},
         "spec.resources.limits",
-        "must be cpu, memory, ephemeral-storage, hugepages-2Mi or the like, or have a domain: nvidia.com/gpu",
+        "must be cpu, memory, ephemeral-storage, or have a domain: nvidia.com/gpu",
     ),
     (
         "TrainingJob",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.desired import kubernetes_backend
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import NotFoundError
 from modelyard_operator.plan import Manifest, Ref
@@ -45,7 +48,7 @@ async def port_of(client: Client, service: Ref) -> int:
 
 
 async def test_a_service_that_is_made_again_has_the_same_port_unless_it_is_taken(
-    client: Client, namespace: str, start: Start
+    client: Client, namespace: str, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = Ref("v1", "Service", namespace, "d-server")
 
@@ -71,6 +74,7 @@ async def test_a_service_that_is_made_again_has_the_same_port_unless_it_is_taken
             "spec": {"type": "NodePort", "ports": ports},
         }
     )
+    monkeypatch.setattr(kubernetes_backend, "PORT_SECONDS", 1.0)
     async with start(CONTROLLERS):
         other = await port_of(client, service)
         assert other != port

@@ -19,6 +19,17 @@ ImageName = Annotated[
         ),
     ),
 ]
+
+
+def _is_quantity(value: str) -> str:
+    """CEL for: the text is a quantity.
+
+    Not isQuantity: with an exponent of many digits it keeps the API server busy for minutes.
+    """
+    number = "[+-]?([0-9]{1,19}([.][0-9]{0,9})?|[.][0-9]{1,9})"
+    return f"{value}.matches('^{number}([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{{1,2}})?$')"
+
+
 Quantity = Annotated[
     str | int,
     Field(
@@ -26,11 +37,14 @@ Quantity = Annotated[
             "x-kubernetes-int-or-string": True,
             "maxLength": 64,
             **rules(
-                Rule("type(self) == int || isQuantity(self)", "must be a quantity, for example 500m or 2Gi"),
                 Rule(
-                    "type(self) == int ? self >= 0 && self <= 1000000000000000000 : !isQuantity(self) || "
-                    "(quantity(self).compareTo(quantity('0')) >= 0 && "
-                    "quantity(self).compareTo(quantity('1E')) <= 0)",
+                    f"type(self) == int || {_is_quantity('self')}",
+                    "must be a quantity, for example 500m or 2Gi",
+                ),
+                Rule(
+                    "type(self) == int ? self >= 0 && self <= 1000000000000000000 : "
+                    f"{_is_quantity('self')} ? quantity(self).compareTo(quantity('0')) >= 0 && "
+                    "quantity(self).compareTo(quantity('1E')) <= 0 : true",
                     "must not be below 0 or above 1E",
                 ),
             ),
@@ -38,9 +52,8 @@ Quantity = Annotated[
     ),
 ]
 _RESOURCE = Rule(
-    "self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] || k.startsWith('hugepages-') || "
-    "k.contains('/'))",
-    "must be cpu, memory, ephemeral-storage, hugepages-2Mi or the like, or have a domain: nvidia.com/gpu",
+    "self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] || k.contains('/'))",
+    "must be cpu, memory, ephemeral-storage, or have a domain: nvidia.com/gpu",
 )
 _WHOLE = Rule(
     "self.all(k, !k.contains('/') || string(self[k]).matches('^[0-9]{1,7}$'))",
@@ -71,9 +84,9 @@ class Resources(ApiModel):
             ),
             Rule(
                 "!has(self.requests) || !has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(k, "
-                "!(k in self.requests) || !(k in self.limits) || !isQuantity(string(self.requests[k])) || "
-                "!isQuantity(string(self.limits[k])) || quantity(string(self.requests[k]))"
-                ".compareTo(quantity(string(self.limits[k]))) <= 0)",
+                f"k in self.requests && k in self.limits && {_is_quantity('string(self.requests[k])')} && "
+                f"{_is_quantity('string(self.limits[k])')} ? quantity(string(self.requests[k]))"
+                ".compareTo(quantity(string(self.limits[k]))) <= 0 : true)",
                 "requests must not be larger than limits",
             ),
             Rule("!has(self.limits) || self.limits.filter(k, k.contains('/mig-')).size() <= 1", _MIG),

@@ -10,6 +10,8 @@ from modelyard_operator.policies import conditions
 
 NAME = "Kubernetes"
 SERVICE_PORT = 80
+PORT_SECONDS = 10.0
+"""For which the port that a Service had is asked for again, while it is refused."""
 PROGRESS_SECONDS = 600
 """A rollout without progress for this long is stuck; Kubernetes says so in the Deployment."""
 
@@ -54,7 +56,8 @@ def _service(owner: Observed, spec: DeploymentSpec) -> Manifest:
 def _kept_port(owner: Observed, spec: DeploymentSpec) -> int | None:
     """The port that the cluster has chosen: clients know it, so a Service that is made again asks for it.
 
-    One that is refused is let go of: somebody else may have it by now.
+    One that is refused for a while is let go of: somebody else has it by now. Not at once: the cluster may
+    know it as taken for a moment after the Service has gone.
     """
     if spec.expose.type == "ClusterIP":
         return None
@@ -64,9 +67,8 @@ def _kept_port(owner: Observed, spec: DeploymentSpec) -> int | None:
             ports = service["spec"].get("ports", [])
             return next((int(port["nodePort"]) for port in ports if "nodePort" in port), None)
     status = owner.object.get("status") or {}
-    if "nodePort" not in status or conditions.holds(status, conditions.REJECTED):
-        return None
-    return int(status["nodePort"])
+    refused = conditions.true_for(status, conditions.REJECTED, owner.now)
+    return None if refused > PORT_SECONDS or "nodePort" not in status else int(status["nodePort"])
 
 
 def _disruption_budget(owner: Observed) -> Manifest:

@@ -8,7 +8,7 @@ here, as False where they do not hold, so that ``kubectl wait --for=condition=``
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from modelyard_operator.plan import Manifest, timestamp
+from modelyard_operator.plan import Manifest, parse_time, timestamp
 
 REJECTED = "ChildRejected"
 """Reason: the API server refuses an object that the operator makes."""
@@ -27,9 +27,14 @@ def short_reason(reason: str) -> str | None:
     return None if reason in ORDINARY else reason
 
 
-def holds(status: Manifest, reason: str) -> bool:
-    """Whether a condition is True for this reason."""
-    return any(c["status"] == "True" and c["reason"] == reason for c in status.get("conditions", []))
+def true_for(status: Manifest, reason: str, now: datetime) -> float:
+    """Seconds that a condition has been True for this reason; 0 where none is."""
+    since = [
+        parse_time(c["lastTransitionTime"])
+        for c in status.get("conditions", [])
+        if c["status"] == "True" and c["reason"] == reason
+    ]
+    return (now - min(since)).total_seconds() if since else 0.0
 
 
 def standard(

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from modelyard_operator.api.deployment import SCALE
-from modelyard_operator.plan import Storage
+from modelyard_operator.desired.kubernetes_backend import PORT_SECONDS
+from modelyard_operator.plan import Storage, timestamp
 from modelyard_operator.policies.conditions import REJECTED
 from tests.support.simulated import Simulation
 from tests.unit.operator.reconcile.test_deployment import (
@@ -62,6 +63,12 @@ class TestNodePort:
         assert sim.status["nodePort"] == expose.get("nodePort", 31234)
         return sim
 
+    def asked(self, sim: Simulation) -> int | None:
+        """The port that the Service would be made with now."""
+        (service,) = (m for m in sim.decide(sim.observed()).apply if m["kind"] == "Service")
+        found: int | None = service["spec"]["ports"][0].get("nodePort")
+        return found
+
     def port(self, sim: Simulation) -> int | None:
         (port,) = sim.children["Service", "d-server"]["spec"]["ports"]
         found: int | None = port.get("nodePort")
@@ -77,10 +84,16 @@ class TestNodePort:
         sim = self.exposed()
         del sim.children["Service", "d-server"]
         ready = sim.object["status"]["conditions"][0]
-        marker = {"type": "ReconcileFailed", "status": "True", "reason": REJECTED}
+        marker = {
+            "type": "ReconcileFailed",
+            "status": "True",
+            "reason": REJECTED,
+            "lastTransitionTime": timestamp(sim.now),
+        }
         sim.object["status"]["conditions"].append(ready | marker)
-        sim.reconcile()
-        assert self.port(sim) is None
+        assert self.asked(sim) == 31234
+        sim.tick(PORT_SECONDS + 1)
+        assert self.asked(sim) is None
 
     def test_one_that_is_edited_by_hand_is_followed(self) -> None:
         sim = self.exposed()
