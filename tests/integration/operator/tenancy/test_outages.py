@@ -135,7 +135,7 @@ async def test_without_root_keys_objects_say_what_they_wait_for(platform: Platfo
     tenant = await platform.tenant()
     async with platform.operator() as operator:
         await tenant.dataset()
-        await tenant.saying("waits for the keys of the platform's object store")
+        await tenant.saying("waits for the keys of the object store, in Secret 'root-keys'")
         await platform.give_root_keys()
         await operator.keeper.refresh()
         await tenant.phase("AwaitingUpload")
