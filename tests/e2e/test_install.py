@@ -23,7 +23,8 @@ def test_the_kind_is_established_with_short_name_category_and_status(
     assert found["spec"]["names"]["categories"] == ["modelyard"]
     assert found["spec"]["names"]["shortNames"]
     (version,) = found["spec"]["versions"]
-    assert version["subresources"] == {"status": {}}
+    assert version["subresources"]["status"] == {}
+    assert ("scale" in version["subresources"]) == (resource.kind == "Deployment")
     assert not conditions(found).get("NonStructuralSchema")
 
 
