@@ -33,6 +33,15 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     *(
         (
+            kind,
+            {"resources": {amount: {"memory": "512m"}}},
+            f"spec.resources.{amount}",
+            "memory and storage are bytes, and m is a thousandth: write 512Mi, not 512m",
+        )
+        for kind, amount in (("TrainingJob", "limits"), ("Deployment", "requests"))
+    ),
+    *(
+        (
             "TrainingJob",
             {"resources": {"limits": {"nvidia.com/gpu": count}}},
             "spec.resources.limits",

@@ -43,6 +43,10 @@ def changed(namespace: str, **spec: Any) -> dict[str, Any]:
         {"pod": {"nodeSelector": {"disk": "ssd"}}},
         {"checkpoints": {"intervalSeconds": 5}},
         {"datasets": [{"channel": "train", "dataset": "other"}]},
+        {"suspend": True},
+        {"backoffLimit": 9},
+        {"activeDeadlineSeconds": 5},
+        {"stallTimeoutSeconds": 50},
     ],
     ids=lambda spec: next(iter(spec)),
 )
@@ -57,10 +61,6 @@ def test_a_job_that_has_ended_keeps_what_says_what_was_trained(
 def test_what_happens_to_it_may_be_edited_at_any_time(api_server: ApiServer, namespace: str) -> None:
     ended(api_server, namespace)
     policies = {
-        "suspend": True,
-        "backoffLimit": 9,
-        "activeDeadlineSeconds": 5,
-        "stallTimeoutSeconds": 50,
         "ttlSecondsAfterFinished": 500,
         "deletionPolicy": "Delete",
     }

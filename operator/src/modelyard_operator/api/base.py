@@ -107,7 +107,7 @@ Prefix = Annotated[
         json_schema_extra=rules(
             Rule("!self.matches('(^|/)[.][.]?(/|$)')", "must not have '.' or '..' for a folder's name"),
             Rule(
-                "!self.contains('://') || self.matches('^s3://[a-z0-9][a-z0-9.-]*[a-z0-9]/.')",
+                "!self.contains('://') && !self.startsWith('s3:') || self.matches('^s3://[a-z0-9][a-z0-9.-]*[a-z0-9]/.')",
                 "must be a prefix in the bucket, for example photos/; or its URI, s3://bucket/photos/",
             ),
             Rule(

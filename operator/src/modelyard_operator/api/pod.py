@@ -55,15 +55,19 @@ _RESOURCE = Rule(
     "self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] || k.contains('/'))",
     "must be cpu, memory, ephemeral-storage, or have a domain: nvidia.com/gpu",
 )
+_BYTES = Rule(
+    "self.all(k, !(k in ['memory', 'ephemeral-storage']) || !string(self[k]).endsWith('m'))",
+    "memory and storage are bytes, and m is a thousandth: write 512Mi, not 512m",
+)
 _WHOLE = Rule(
     "self.all(k, !k.contains('/') || string(self[k]).matches('^[0-9]{1,7}$'))",
     "GPUs and other extended resources are whole numbers, for example nvidia.com/gpu: 1",
 )
 _MIG = "one MIG slice for each pod, because PyTorch uses no more: ask for more workers or replicas"
 _ONE_SLICE = Rule("self.all(k, !k.contains('/mig-') || string(self[k]) in ['0', '1'])", _MIG)
-Requests = Annotated[dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _WHOLE))]
+Requests = Annotated[dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _BYTES, _WHOLE))]
 Limits = Annotated[
-    dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _WHOLE, _ONE_SLICE))
+    dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _BYTES, _WHOLE, _ONE_SLICE))
 ]
 
 

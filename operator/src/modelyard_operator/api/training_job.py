@@ -32,17 +32,21 @@ COLUMNS = [
     Column("Message", ".status.message", "string", 1),
 ]
 RECORD = (
+    "activeDeadlineSeconds",
     "algorithm",
+    "backoffLimit",
     "checkpoints",
     "datasets",
     "hyperparameters",
     "image",
     "pod",
     "resources",
+    "stallTimeoutSeconds",
+    "suspend",
     "workers",
 )
-"""Fields of the spec that say what was trained, and how; a job that has ended keeps them. The others are
-about what happens to it, and may be edited at any time."""
+"""Fields of the spec that say what was trained, and how; a job that has ended keeps them, since an edit would
+do nothing. The others are about what happens to it afterwards, and may be edited at any time."""
 
 
 def _hyperparameters() -> str:

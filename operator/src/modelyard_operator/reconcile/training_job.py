@@ -96,7 +96,8 @@ def _suspend(state: State, problem: Problem | None) -> Plan:
     What only an edit can correct is said now, not when the job is to go on.
     """
     invalid = problem if problem is not None and problem.phase == "Invalid" else None
-    reason, message = "Suspended", "suspended: set spec.suspend to false to go on from the newest checkpoint"
+    begin = "go on from the newest checkpoint" if state.attempt else "start it"
+    reason, message = "Suspended", f"suspended: set spec.suspend to false to {begin}"
     if invalid is not None:
         reason, message = invalid.reason, f"suspended, and cannot go on as it is: {invalid.message}"
     status = state.next_status(

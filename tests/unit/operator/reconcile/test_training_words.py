@@ -161,3 +161,4 @@ class TestSuspended:
         sim.references.clear()
         sim.settle()
         assert sim.status["phase"] == "Suspended"
+        assert sim.status["message"] == "suspended: set spec.suspend to false to start it"
