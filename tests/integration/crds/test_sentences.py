@@ -98,7 +98,13 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
             "spec.source.objectStore.prefix",
             "must be a prefix in the bucket, for example photos/; or its URI, s3://bucket/photos/",
         )
-        for prefix in ("s3://modelyard-team/", "s3:///photos", "https://s3.example.com/photos/", "a://b", "s3:/photos/")
+        for prefix in (
+            "s3://modelyard-team/",
+            "s3:///photos",
+            "https://s3.example.com/photos/",
+            "a://b",
+            "s3:/photos/",
+        )
     ),
     (
         "Dataset",

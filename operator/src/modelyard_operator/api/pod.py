@@ -65,7 +65,9 @@ _WHOLE = Rule(
 )
 _MIG = "one MIG slice for each pod, because PyTorch uses no more: ask for more workers or replicas"
 _ONE_SLICE = Rule("self.all(k, !k.contains('/mig-') || string(self[k]) in ['0', '1'])", _MIG)
-Requests = Annotated[dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _BYTES, _WHOLE))]
+Requests = Annotated[
+    dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _BYTES, _WHOLE))
+]
 Limits = Annotated[
     dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _BYTES, _WHOLE, _ONE_SLICE))
 ]
