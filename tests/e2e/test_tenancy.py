@@ -127,10 +127,18 @@ def test_a_prefix_that_leads_out_of_the_bucket_is_refused_with_a_sentence(
         assert "must not have '.' or '..' for a folder's name" in mine.refusal(manifest)
 
 
-def test_a_uri_for_a_prefix_is_refused_with_a_sentence(mine: Workspace, trained: Trained) -> None:
+def test_a_uri_of_anothers_bucket_is_refused_with_a_sentence(mine: Workspace, trained: Trained) -> None:
     asked = f"s3://{trained.workspace.store.bucket}/{trained.model_prefix}"
-    for manifest in (manifests.dataset("thief", asked), manifests.deployment("thief", prefix=asked)):
-        assert "without s3:// and the bucket's name" in mine.refusal(manifest)
+    for resource, manifest in (
+        (DATASET, manifests.dataset("uri-thief", asked)),
+        (DEPLOYMENT, manifests.deployment("uri-thief", prefix=asked)),
+    ):
+        mine.apply(manifest)
+        found = mine.until_phase(resource, "uri-thief", "Failed")
+        assert found["status"]["reason"] == "WrongBucket"
+        assert f"{asked!r} is not in this namespace's bucket" in found["status"]["message"]
+        assert not mine.pods_ever(found)
+        mine.remove(resource, "uri-thief")
 
 
 def folders(**folder: Any) -> list[Object]:
