@@ -186,6 +186,24 @@ def test_a_prefix_that_is_too_deep_is_one_problem(store: MemoryStore) -> None:
     assert "take '0/' off its end" in caught.value.message
 
 
+@pytest.mark.parametrize("prefix", ["photos/cat/001.PNG/", "001.PNG/"])
+def test_a_prefix_that_names_a_file_is_recognised(store: MemoryStore, prefix: str) -> None:
+    store.data["source", prefix.rstrip("/")] = next(iter(FILES.values()))
+    with pytest.raises(WorkloadError) as caught:
+        _build(store, {}, prefix=prefix)
+    assert caught.value.reason == report.INVALID_DATA
+    assert caught.value.message == (
+        f"there are no images in source/{prefix}: spec.source.objectStore.prefix ends with the name of a "
+        "file, '001.PNG'; write the folder that holds the label folders, or train/ and validation/"
+    )
+
+
+def test_a_folder_may_be_called_like_a_file(store: MemoryStore) -> None:
+    assert _build(store, FILES, prefix="photos.zip/").items == len(FILES)
+    with pytest.raises(WorkloadError, match=r"source/photos\.v2/; upload them as"):
+        _build(MemoryStore(), {}, prefix="photos.v2/")
+
+
 def test_a_prefix_that_is_too_shallow_is_told_with_the_folders_inside(store: MemoryStore) -> None:
     with pytest.raises(WorkloadError, match=r"Its folders \('0', '1', '2'\) look like the labels: add 'in/'"):
         _build(store, {f"in/{path}": data for path, data in FILES.items()}, prefix="")
