@@ -178,6 +178,19 @@ def test_all_problems_stand_in_the_log(store: MemoryStore, caplog: pytest.LogCap
     assert all(repr(path) in caplog.text for path in bad)
 
 
+@pytest.mark.parametrize("stray", ["train/sample.png", "train/labels.csv"])
+def test_a_stray_file_in_train_and_a_folder_beside_it_are_both_named(store: MemoryStore, stray: str) -> None:
+    splits = {
+        f"{split}/{path}": data for split in ("train", "validation", "test") for path, data in FILES.items()
+    }
+    with pytest.raises(
+        WorkloadError, match=r"^2 problems in source/in/: folder 'test/' with 12 files"
+    ) as caught:
+        _build(store, {**splits, stray: b""})
+    assert repr(stray) in caught.value.message
+    assert store.written == []
+
+
 def test_a_prefix_that_is_too_deep_is_one_problem(store: MemoryStore) -> None:
     files = {path.rpartition("/")[2]: data for path, data in FILES.items()}
     with pytest.raises(WorkloadError, match="1 problem in source/photos/0/: all ") as caught:
