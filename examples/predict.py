@@ -8,7 +8,7 @@
     python examples/predict.py build/demo/digits/held-out
 
 The first prints all labels with their scores, best first; the second a line for each image: its file, its
-label and the label's score.
+label and the label's score. An image that the server refuses is named on stderr, with its sentence.
 """
 
 import argparse
@@ -32,18 +32,39 @@ def connect(url: str, token: str | None) -> httpx.Client:
     return httpx.Client(base_url=url, headers=headers, timeout=60)
 
 
+class RefusedError(Exception):
+    """The server's sentence about what was sent: the fault is in the images."""
+
+
 def scores(client: httpx.Client, image: Path) -> list[dict[str, Any]]:
-    """[{"score": 0.99, "label": "3"}, …]: all labels of one image, best first."""
+    """[{"score": 0.99, "label": "3"}, …]: all labels of one image, best first; raises RefusedError."""
     found: list[dict[str, Any]] = _ask(client, "/inference", [image])
     return found
 
 
 def predictions(client: httpx.Client, images: list[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Each image with its {"label": "3", "index": 3, "score": 0.99}, in the same order."""
+    """Each image with its {"label": "3", "index": 3, "score": 0.99}, in the same order.
+
+    An image that the server refuses has {"error": "…"} instead.
+    """
     (model,) = _checked(client.get("/v1/models"))["models"]
     for batch in _batches(images):
-        answer = _ask(client, f"/v1/models/{model}:predict", batch)
-        yield from zip(batch, answer["predictions"], strict=True)
+        yield from _predicted(client, f"/v1/models/{model}:predict", batch)
+
+
+def _predicted(client: httpx.Client, path: str, images: list[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """One bad image has its whole request refused: each half is asked for, until only bad ones are left."""
+    try:
+        answer = _ask(client, path, images)
+    except RefusedError as refused:
+        if len(images) == 1:
+            yield images[0], {"error": str(refused)}
+            return
+        middle = len(images) // 2
+        yield from _predicted(client, path, images[:middle])
+        yield from _predicted(client, path, images[middle:])
+    else:
+        yield from zip(images, answer["predictions"], strict=True)
 
 
 def _ask(client: httpx.Client, path: str, images: list[Path]) -> Any:
@@ -52,10 +73,19 @@ def _ask(client: httpx.Client, path: str, images: list[Path]) -> Any:
 
 
 def _checked(answer: httpx.Response) -> Any:
+    if answer.status_code in (400, 413):
+        raise RefusedError(_sentence(answer))
     if answer.is_error:
-        # The server says in one sentence what is wrong: {"error": "…"}.
-        raise SystemExit(f"the server answers {answer.status_code}: {answer.text}")
+        raise SystemExit(f"the server answers {answer.status_code}: {_sentence(answer)}")
     return answer.json()
+
+
+def _sentence(answer: httpx.Response) -> str:
+    """What is wrong: {"error": "…"} of the server, or what a proxy before it says."""
+    try:
+        return str(answer.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text
 
 
 def _batches(images: list[Path]) -> Iterator[list[Path]]:
@@ -81,16 +111,44 @@ def main() -> None:
     parser.add_argument("path", type=Path, help="an image, or a folder of images")
     parser.add_argument("--url", default=os.environ.get("MODELYARD_URL", "http://127.0.0.1:8080"))
     asked = parser.parse_args()
-    with connect(asked.url, os.environ.get("MODELYARD_TOKEN")) as client:
-        if asked.path.is_file():
-            for each in scores(client, asked.path):
-                print(f"{each['label']}\t{each['score']:.4f}")
-            return
-        images = sorted(path for path in asked.path.rglob("*") if path.suffix.lower() in SUFFIXES)
-        if not images:
-            sys.exit(f"there are no images in {asked.path}")
-        for image, found in predictions(client, images):
-            print(f"{image.relative_to(asked.path)}\t{found['label']}\t{found['score']:.4f}")
+    if not asked.path.exists():
+        sys.exit(f"there is no image or folder {asked.path}")
+    try:
+        with connect(asked.url, os.environ.get("MODELYARD_TOKEN")) as client:
+            refused = _print_folder(client, asked.path) if asked.path.is_dir() else _print(client, asked.path)
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        sys.exit(
+            f"{asked.url} does not answer ({error}): start the port-forward, or give the server's address in "
+            "--url or MODELYARD_URL"
+        )
+    sys.exit(1 if refused else 0)
+
+
+def _print(client: httpx.Client, image: Path) -> bool:
+    """All labels of one image; returns whether it was refused."""
+    try:
+        for each in scores(client, image):
+            print(f"{each['label']}\t{each['score']:.4f}")
+    except RefusedError as refused:
+        print(f"{image}: {refused}", file=sys.stderr)
+        return True
+    return False
+
+
+def _print_folder(client: httpx.Client, folder: Path) -> bool:
+    """A line for each image; returns whether one was refused."""
+    images = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not images:
+        sys.exit(f"there are no images in {folder}")
+    refused = False
+    for image, found in predictions(client, images):
+        name = image.relative_to(folder)
+        if "error" in found:
+            refused = True
+            print(f"{name}: {found['error']}", file=sys.stderr)
+        else:
+            print(f"{name}\t{found['label']}\t{found['score']:.4f}")
+    return refused
 
 
 if __name__ == "__main__":

@@ -138,6 +138,21 @@ def test_v2_predicts(server: Server) -> None:
     assert answer.json()["id"] == "7"
 
 
+@pytest.mark.parametrize(
+    "content_type", [None, "application/x-www-form-urlencoded", "text/plain", "application/json"]
+)
+def test_json_of_v2_needs_no_content_type(server: Server, content_type: str | None) -> None:
+    tensor = {"name": "input", "datatype": "BYTES", "shape": [1], "data": [_b64(IMAGES[-1][1])]}
+    headers = {**HEADERS, **({"Content-Type": content_type} if content_type else {})}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    answer = server.http.post("/v2/models/digits/infer", headers=headers, content=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["outputs"][0]["data"] == ["3"]
+    answer = server.http.post("/v2/models/digits/infer", headers=headers, content=b'{"inputs": 1}')
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("the request is not valid at inputs"), answer.text
+
+
 def test_v2_takes_raw_bytes(server: Server) -> None:
     data = IMAGES[0][1]
     raw = len(data).to_bytes(4, "little") + data

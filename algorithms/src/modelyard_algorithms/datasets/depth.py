@@ -1,10 +1,26 @@
-"""Prefixes that are a folder too deep or too shallow, recognised by where the images lie. Pure functions."""
+"""Prefixes that name a file or a folder too deep or too shallow, recognised by what lies where."""
 
 from modelyard_algorithms.contract import labels
+from modelyard_algorithms.datasets import file_names, upload
 from modelyard_algorithms.datasets.image_folder import TRAIN, VALIDATION, Entry
 
 NAMED = 3
 """Folders that a sentence names."""
+
+
+def no_images(where: str, prefix: str, *, is_upload: bool) -> str:
+    """A sentence about a source that holds nothing; ``where`` is its bucket and prefix."""
+    last = prefix.rstrip("/").rsplit("/", 1)[-1]
+    if not is_upload and file_names.is_file(last):
+        return (
+            f"there are no images in {where}: spec.source.objectStore.prefix ends with the name of a file, "
+            f"{last!r}; write the folder that holds the label folders, or train/ and validation/"
+        )
+    again = f"; then {upload.AGAIN}" if is_upload else ""
+    return (
+        f"there are no images in {where}; upload them as train/<label>/<image> and "
+        f"validation/<label>/<image>, or as <label>/<image>{again}"
+    )
 
 
 def too_deep(images: int, prefix: str, *, is_upload: bool) -> str:

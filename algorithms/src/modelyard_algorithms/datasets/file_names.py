@@ -17,6 +17,11 @@ _ADVICE = {
 _BY_EXTENSION = {extension: text for text, extensions in _ADVICE.items() for extension in extensions.split()}
 
 
+def is_file(name: str) -> bool:
+    """Whether the name has an extension of a file that is commonly known."""
+    return PurePosixPath(name).suffix.lower() in {*EXTENSIONS, *_BY_EXTENSION}
+
+
 def advice(path: str) -> str:
     """What completes the sentence "<path> is not an image by its name"."""
     extension = PurePosixPath(path.rsplit("/", 1)[-1]).suffix.lower()

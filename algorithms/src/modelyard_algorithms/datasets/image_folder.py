@@ -118,12 +118,16 @@ def is_clutter(path: str) -> bool:
 
 
 def _has_split_folders(paths: list[str]) -> bool:
-    """Whether the top folders are splits, and not labels of which one happens to be "train"."""
-    tops = {path.split("/", 1)[0] for path in paths}
-    if tops <= {TRAIN, VALIDATION}:
-        return bool(tops)
-    depths = [path.count("/") for path in paths if path.startswith((f"{TRAIN}/", f"{VALIDATION}/"))]
-    return TRAIN in tops and bool(depths) and min(depths) >= 2
+    """Whether the top folders are splits, and not labels of which one happens to be "train".
+
+    The folder train/ decides: most images of a split lie in label folders, most of a label in itself. A few
+    stray files change nothing, wherever they are.
+    """
+    if {path.split("/", 1)[0] for path in paths} <= {TRAIN, VALIDATION}:
+        return bool(paths)
+    inside = [path for path in paths if path.startswith(f"{TRAIN}/")]
+    images = [path for path in inside if _is_image(path)] or inside
+    return 2 * sum(path.count("/") >= 2 for path in images) > len(images)
 
 
 def _is_image(path: str) -> bool:

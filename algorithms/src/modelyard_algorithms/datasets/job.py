@@ -91,6 +91,7 @@ def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> tuple[Datase
     source = stores.folder(task.source)
     reporter.update(stage="Listing")
     where = f"{source.bucket}/{source.prefix}"
+    is_upload = task.seal is not None
     seal = upload.read_seal(stores.folder(task.seal)) if task.seal else None
     objects = list(source.objects())
     problems = Problems()
@@ -98,12 +99,7 @@ def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> tuple[Datase
         problems.add(sentence)
     found = _laid_out(objects, source, task, problems)
     if not found.entries and not problems.count:
-        again = f"; then {upload.AGAIN}" if task.seal else ""
-        raise WorkloadError(
-            report.INVALID_DATA,
-            f"there are no images in {where}; upload them as train/<label>/<image> and "
-            f"validation/<label>/<image>, or as <label>/<image>{again}",
-        )
+        raise WorkloadError(report.INVALID_DATA, depth.no_images(where, source.prefix, is_upload=is_upload))
     items = _validated(found.entries, source, task, reporter, problems)
     problems.raise_if_any(where, _advice(seal))
     summary = version.summarize(items, task, source, found.split_by)

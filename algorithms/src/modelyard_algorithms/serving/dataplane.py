@@ -10,11 +10,19 @@ from typing import Any
 import orjson
 from kserve import InferInput, InferRequest
 from kserve.protocol.dataplane import DataPlane
+from kserve.protocol.rest.v2_datamodels import InferenceRequest
+from pydantic import ValidationError
 
-from modelyard_algorithms.serving.errors import RequestError
+from modelyard_algorithms.serving import forms
+from modelyard_algorithms.serving.errors import RequestError, invalid
 
 HEAD_LENGTH = "inference-header-content-length"
 MALFORMED = "the request is not valid: its JSON part must describe the raw tensors that follow it"
+LENGTH = "Inference-Header-Content-Length does not fit the body; say there how many bytes its JSON part has"
+NOT_JSON = (
+    f"the body is not JSON; send {forms.EXAMPLE_V2}; for raw tensors say in Inference-Header-Content-Length "
+    "where the JSON ends"
+)
 
 
 class RawDataPlane(DataPlane):  # type: ignore[misc]
@@ -28,18 +36,27 @@ class RawDataPlane(DataPlane):  # type: ignore[misc]
         Raises:
             RequestError: 400.
         """
+        length = headers.get(HEAD_LENGTH, "")
+        if isinstance(body, bytes) and HEAD_LENGTH not in headers:
+            # FastAPI parses JSON only where the content type says so; curl's -d says something else.
+            body = _parsed(body)
         if not isinstance(body, bytes):
             return super().decode_inference_request(body, headers, model_name)
-        length = headers.get(HEAD_LENGTH, "")
         if not length.isdecimal() or int(length) > len(body):
-            raise RequestError(
-                400,
-                "the body is not JSON; for raw tensors say in Inference-Header-Content-Length where it ends",
-            )
+            raise RequestError(400, LENGTH)
         try:
             return _decode(body, int(length), model_name)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise RequestError(400, MALFORMED) from None
+
+
+def _parsed(body: bytes) -> InferenceRequest:
+    try:
+        return InferenceRequest.model_validate(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        raise RequestError(400, NOT_JSON) from None
+    except ValidationError as error:
+        raise invalid(error.errors()) from None
 
 
 def _decode(body: bytes, position: int, model_name: str) -> InferRequest:

@@ -1,5 +1,8 @@
 """What a client is told when its request cannot be answered."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 
 class RequestError(Exception):
     """A status code and one sentence for the client; never a path, a trace or a value of ours."""
@@ -8,3 +11,12 @@ class RequestError(Exception):
         super().__init__(sentence)
         self.status = status
         self.sentence = sentence
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> RequestError:
+    """The first of pydantic's errors about a body, with its field; never the value that was sent."""
+    first = errors[0]
+    path = [str(part) for part in first["loc"] if part not in ("body", "InferenceRequest")]
+    where = ".".join(part for part in path if len(part) < 40)
+    what = str(first["msg"])[:200]
+    return RequestError(400, f"the request is not valid{f' at {where}' if where else ''}: {what}")

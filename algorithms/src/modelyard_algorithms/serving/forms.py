@@ -30,6 +30,9 @@ MAX_IMAGES = 512
 MAX_PARTS = 1024
 FIELD = "input"
 EXAMPLE = '{"instances": [{"data": "<base64 of an image>"}]}'
+EXAMPLE_V2 = (
+    '{"inputs": [{"name": "input", "datatype": "BYTES", "shape": [1], "data": ["<base64 of an image>"]}]}'
+)
 
 
 def is_multipart(headers: Mapping[str, str]) -> bool:

@@ -13,7 +13,7 @@ from kserve import ModelServer, model_server
 from starlette.exceptions import HTTPException
 
 from modelyard_algorithms.serving.dataplane import RawDataPlane
-from modelyard_algorithms.serving.errors import RequestError
+from modelyard_algorithms.serving.errors import RequestError, invalid
 from modelyard_algorithms.serving.gate import Drain, Gate
 from modelyard_algorithms.serving.model import Bare, ImageModel
 from modelyard_algorithms.serving.token import Token
@@ -103,13 +103,9 @@ async def _told(_request: Request, error: Any) -> JSONResponse:
     return JSONResponse({"error": error.sentence}, status_code=error.status)
 
 
-async def _malformed(_request: Request, error: Any) -> JSONResponse:
+async def _malformed(request: Request, error: Any) -> JSONResponse:
     """FastAPI would answer with 422 and the whole input."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part != "body" and len(str(part)) < 40)
-    what = str(first["msg"])[:200]
-    sentence = f"the request is not valid{f' at {where}' if where else ''}: {what}"
-    return JSONResponse({"error": sentence}, status_code=400)
+    return await _told(request, invalid(error.errors()))
 
 
 async def _refused(_request: Request, error: Any) -> JSONResponse:

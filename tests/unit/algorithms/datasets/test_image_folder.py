@@ -56,6 +56,40 @@ def test_a_label_may_be_called_train() -> None:
     assert {entry.label for entry in layout.entries} == {"bus", "train"}
 
 
+@pytest.mark.parametrize(
+    ("stray", "words"),
+    [
+        ("train/sample.png", "'train/sample.png' lies in no label folder"),
+        ("validation/sample.png", "'validation/sample.png' lies in no label folder"),
+        ("train/labels.csv", "'train/labels.csv' is not an image by its name"),
+        ("sample.png", "'sample.png' lies beside train/"),
+    ],
+)
+def test_a_stray_file_does_not_turn_the_splits_into_labels(stray: str, words: str) -> None:
+    layout = _read([*SPLIT, "test/a/1.png", "test/b/1.png", stray])
+    assert [sentence for sentence in layout.files if words in sentence] == layout.files
+    assert len(layout.files) == 1
+    assert len(layout.folders) == 1
+    assert "folder 'test/' with 2 files lies beside train/" in layout.folders[0]
+    assert {entry.label for entry in layout.entries} == {"a", "b"}
+
+
+def test_train_is_a_split_by_its_own_folders_whatever_lies_in_the_others() -> None:
+    flat = [f"{top}/{number}.png" for top in ("validation", "test") for number in range(50)]
+    layout = _read([*SPLIT[:4], *flat])
+    assert {entry.label for entry in layout.entries} == {"a", "b"}
+    assert layout.files[0] == "'validation/0.png' lies in no label folder; put it into <label>/"
+    assert "folder 'test/' with 50 files" in layout.folders[0]
+
+
+@pytest.mark.parametrize("other", ["train/steam/1.png", "train/labels.csv", "train/raw/notes.txt"])
+def test_a_label_called_train_may_have_a_folder_too(other: str) -> None:
+    photos = [f"{label}/{number}.png" for label in ("bus", "train", "validation") for number in "12"]
+    layout = _read([*photos, other])
+    assert {entry.label for entry in layout.entries} == {"bus", "train", "validation"}
+    assert layout.folders == []
+
+
 def test_folders_below_a_label_belong_to_it() -> None:
     layout = _read(["a/x/1.png", "a/y/2.png", "b/1.png", "b/2.png"])
     assert _counts(layout) == {("train", "a"): 2, ("train", "b"): 2}

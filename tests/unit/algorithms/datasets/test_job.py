@@ -178,12 +178,43 @@ def test_all_problems_stand_in_the_log(store: MemoryStore, caplog: pytest.LogCap
     assert all(repr(path) in caplog.text for path in bad)
 
 
+@pytest.mark.parametrize("stray", ["train/sample.png", "train/labels.csv"])
+def test_a_stray_file_in_train_and_a_folder_beside_it_are_both_named(store: MemoryStore, stray: str) -> None:
+    splits = {
+        f"{split}/{path}": data for split in ("train", "validation", "test") for path, data in FILES.items()
+    }
+    with pytest.raises(
+        WorkloadError, match=r"^2 problems in source/in/: folder 'test/' with 12 files"
+    ) as caught:
+        _build(store, {**splits, stray: b""})
+    assert repr(stray) in caught.value.message
+    assert store.written == []
+
+
 def test_a_prefix_that_is_too_deep_is_one_problem(store: MemoryStore) -> None:
     files = {path.rpartition("/")[2]: data for path, data in FILES.items()}
     with pytest.raises(WorkloadError, match="1 problem in source/photos/0/: all ") as caught:
         _build(store, files, prefix="photos/0/")
     assert "the prefix is one folder too deep" in caught.value.message
     assert "take '0/' off its end" in caught.value.message
+
+
+@pytest.mark.parametrize("prefix", ["photos/cat/001.PNG/", "001.PNG/"])
+def test_a_prefix_that_names_a_file_is_recognised(store: MemoryStore, prefix: str) -> None:
+    store.data["source", prefix.rstrip("/")] = next(iter(FILES.values()))
+    with pytest.raises(WorkloadError) as caught:
+        _build(store, {}, prefix=prefix)
+    assert caught.value.reason == report.INVALID_DATA
+    assert caught.value.message == (
+        f"there are no images in source/{prefix}: spec.source.objectStore.prefix ends with the name of a "
+        "file, '001.PNG'; write the folder that holds the label folders, or train/ and validation/"
+    )
+
+
+def test_a_folder_may_be_called_like_a_file(store: MemoryStore) -> None:
+    assert _build(store, FILES, prefix="photos.zip/").items == len(FILES)
+    with pytest.raises(WorkloadError, match=r"source/photos\.v2/; upload them as"):
+        _build(MemoryStore(), {}, prefix="photos.v2/")
 
 
 def test_a_prefix_that_is_too_shallow_is_told_with_the_folders_inside(store: MemoryStore) -> None:
