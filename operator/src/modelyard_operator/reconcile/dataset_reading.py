@@ -151,7 +151,7 @@ def _going_on(observed: Observed, job: Manifest | None, pods: Sequence[Manifest]
     shown = progress.dataset(report)
     text = report.message or str(shown["summary"])
     said = report.message or "reads and validates the source"
-    return Running(Standing("Processing", "Processing", text, "Reconciling", said), shown)
+    return Running(Standing("Processing", report.reason or "Processing", text, "Reconciling", said), shown)
 
 
 def _without_pod(observed: Observed, job: Manifest | None) -> Running:

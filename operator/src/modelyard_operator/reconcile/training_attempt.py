@@ -138,10 +138,13 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
     if phase == "Running":
         said = f"attempt {state.attempt}: running"
     message = f"attempt {state.attempt}: {summary}" if summary else said
-    if phase == "Running" and state.observed.report is not None and state.observed.report.message:
-        message = f"{message} ({state.observed.report.message})"
     reason, stalled = phase, False
     events = state.events_on_phase(phase, said)
+    report = state.observed.report
+    if phase == "Running" and report is not None and report.message:
+        message = f"{message} ({report.message})"
+        if report.reason and report.attempt == state.attempt:
+            reason, said = report.reason, report.message
     hindrance = _hindrance(state, inputs, pods, phase)
     if hindrance is not None:
         reason, said, stalled = hindrance
