@@ -400,7 +400,7 @@ async def test_no_finalizer_is_put_on_what_is_being_deleted(bench: Bench) -> Non
         (
             InvalidError("spec.x: Invalid value", status=422),
             "ChildRejected",
-            "Pod 'p' cannot be created: spec.x",
+            "Pod 'p' cannot be created: correct the field of the spec that this is made from (spec.x",
         ),
         (
             ForbiddenError("pods is forbidden: exceeded quota: q", status=403),
