@@ -1,4 +1,4 @@
-"""What to do where the API server refuses an object that the operator makes: it names that object's fields."""
+"""What to do where the API server refuses an object that the operator makes, in terms of our own fields."""
 
 from __future__ import annotations
 
