@@ -41,10 +41,7 @@ class Kubelet:
         """Schedule it and start its container, where it waits for that; the pod as it is then."""
         if pod["status"]["phase"] != "Pending" or "deletionTimestamp" in pod["metadata"]:
             return pod
-        free = [node for node in NODES if node not in self.lost]
-        if not pod["spec"].get("nodeName"):
-            node = free[len(pod["metadata"]["name"]) % len(free)]
-            pod = self._patch(pod, {"spec": {"nodeName": node}})
+        pod = self.schedule(pod)
         if pod["spec"]["nodeName"] in self.lost:
             return pod
         self._run += 1
@@ -54,6 +51,16 @@ class Kubelet:
             "containerStatuses": [{"state": {"running": {"startedAt": timestamp(self._now())}}}],
         }
         return self._patch(pod, {"status": status})
+
+    def schedule(self, pod: Manifest) -> Manifest:
+        """Give it a node, where it has none; the pod as it is then."""
+        if pod["spec"].get("nodeName"):
+            return pod
+        free = [node for node in NODES if node not in self.lost]
+        moment = timestamp(self._now())
+        scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": moment}
+        node = free[len(pod["metadata"]["name"]) % len(free)]
+        return self._patch(pod, {"spec": {"nodeName": node}, "status": {"conditions": [scheduled]}})
 
     def end(self, pod: Manifest, code: int, words: Manifest | None) -> None:
         """Its container ends, with an exit code and its last words."""

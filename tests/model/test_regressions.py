@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from modelyard_operator import naming
+from modelyard_operator.policies.pod_start import LONGEST_START_SECONDS
 from tests.model.history import SPLITS, status_of
 from tests.model.training_jobs import TrainingJobs, TwoReplicas
 
@@ -76,6 +77,31 @@ def test_a_new_version_of_the_dataset_costs_no_checkpoint(
         state.somebody_edits(name="a", spec=spec)
         state.all_is_well_for_a_while()
     assert status_of(state.world.find("TrainingJob", "a"))["attempt"] == 2
+
+
+def test_a_gang_that_starts_late_and_unseen_is_not_ended(state: TrainingJobs) -> None:
+    """Its pod has waited for its container for as long as one may, and the watch is behind when it starts."""
+    state.begin(spec={"suspend": False, "stallTimeoutSeconds": 600}, workers=1)
+    world = state.world
+    [pod] = world.kubelet.pods()
+    pod = world.kubelet.schedule(pod)
+    world.pass_time(LONGEST_START_SECONDS - 100)
+    assert status_of(world.find("TrainingJob", "a"))["reason"] == "ContainerCreating"
+    world.replicas[0].wire.lag["Pod"] = 300.0
+    world.kubelet.run(pod)
+    world.pass_time(200)
+    status = status_of(world.find("TrainingJob", "a"))
+    assert (status["phase"], status["attempt"]) == ("Running", 1)
+
+
+def test_a_gang_that_never_starts_is_ended(state: TrainingJobs) -> None:
+    """It stayed in Starting for ever, and said nothing."""
+    state.begin(spec={"suspend": False, "stallTimeoutSeconds": 10}, workers=1)
+    [pod] = state.world.kubelet.pods()
+    state.world.kubelet.schedule(pod)
+    state.world.pass_time(LONGEST_START_SECONDS + 5)
+    status = status_of(state.world.find("TrainingJob", "a"))
+    assert (status["attempt"], status["failure"]["reason"]) == (1, "Stalled")
 
 
 def test_a_clock_that_was_an_hour_behind(state: TrainingJobs) -> None:

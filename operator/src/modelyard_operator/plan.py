@@ -177,6 +177,8 @@ class Plan:
 
     finalizer: bool = False
     """Whether the object should carry FINALIZER."""
+    confirm: Sequence[Ref] = ()
+    """Children that must still be as they were observed: they are read before anything is done."""
     status: Manifest | None = None
     """The whole desired status (camelCase, no null values); None: leave it."""
     status_first: bool = False

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -165,7 +166,9 @@ def test_training_waits_while_the_object_store_is_away(machine: Machine, digits:
     eventually(lambda: len(_checkpoints(machine.store, "patient")) > 0)
     machine.store.kill()
     try:
-        eventually(lambda: "object store unreachable, retrying" in pods[0].log)
+        eventually(
+            lambda: re.search(r"object store at \S+ unreachable .*, retrying", pods[0].log) is not None
+        )
         with pytest.raises(Exception, match="timed out"):
             pods[0].wait(12)
     finally:

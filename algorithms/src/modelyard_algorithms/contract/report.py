@@ -77,8 +77,10 @@ class Report(WireModel):
     stage: Annotated[str, Field(max_length=63)]
     """One of the kind's STAGES."""
     message: Line | None = None
-    """One short sentence for a person, where there is something to say ("object store unreachable,
+    """One short sentence for a person, where there is something to say ("object store at … unreachable,
     retrying")."""
+    reason: Annotated[str, Field(max_length=63, pattern="^[A-Z][A-Za-z]*$")] | None = None
+    """One of OUTCOME_REASONS: why nothing moves now, while the work goes on trying."""
     epoch: Count | None = None
     epochs: Count | None = None
     step: Count | None = None

@@ -93,9 +93,9 @@ class Reporter:
             self._state.update(fields)
         self._changed.set()
 
-    def notify(self, message: str | None) -> None:
-        """Set or clear the report's message (fits storage.Patience)."""
-        self.update(message=message)
+    def notify(self, message: str | None, reason: str | None = None) -> None:
+        """Set or clear the report's message and reason (fits storage.Patience)."""
+        self.update(message=message, reason=reason)
 
     def warn(self, message: str | None) -> None:
         """Set or clear what the report says as long as nothing more urgent is to be said."""

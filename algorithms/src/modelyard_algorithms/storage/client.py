@@ -148,7 +148,7 @@ class ObjectStore:
 
         def written() -> None:
             patience = self.patience.at_most(CONFLICT_SECONDS)
-            patience.call(request, errors.conflicts, errors.describe)
+            patience.call(request, errors.conflicts, self._describe)
 
         self._try(written, bucket, key)
 
@@ -180,14 +180,17 @@ class ObjectStore:
         rotation = self.patience.at_most(ROTATION_SECONDS if self._keys_were_good else FIRST_KEYS_SECONDS)
 
         def answered() -> R:
-            return self.patience.call(partial(self._signed, request), errors.passes, errors.describe)
+            return self.patience.call(partial(self._signed, request), errors.passes, self._describe)
 
         try:
-            return rotation.call(answered, errors.refuses_keys, errors.describe)
+            return rotation.call(answered, errors.refuses_keys, self._describe)
         except (WorkloadError, ObjectMissingError, ObjectTooLargeError):
             raise
         except Exception as error:
             raise errors.explain(error, store=self.store, bucket=bucket, key=key) from error
+
+    def _describe(self, error: Exception) -> tuple[str, str]:
+        return errors.describe(error, store=self.store)
 
     def _signed(self, request: Callable[[], R]) -> R:
         """The request's answer; notes what the store says of the keys."""

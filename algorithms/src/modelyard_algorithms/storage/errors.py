@@ -128,15 +128,17 @@ def conflicts(error: Exception) -> bool:
     return isinstance(error, S3Error) and error.code in CONFLICT | NO_OBJECT
 
 
-def describe(error: Exception) -> str:
-    """A few words for a person who watches: why a request is tried again."""
+def describe(error: Exception, *, store: Store) -> tuple[str, str]:
+    """Why a request is tried again: a reason, and a few words for a person who watches."""
+    where = f"object store at {store.endpoint}"
     if refuses_keys(error):
-        return "object store refuses the keys"
+        keys = f"keys {environment.ACCESS_KEY_FILE} and {environment.SECRET_KEY_FILE}"
+        return report.STORE_ACCESS_DENIED, f"{where} refuses {secret_of(store)}, {keys}"
     if isinstance(error, S3Error) and error.code in FULL:
-        return "object store full"
+        return report.STORE_FULL, f"{where} full"
     if conflicts(error):
-        return "object store refuses a name"
-    return "object store unreachable"
+        return report.OBJECT_NAME_REFUSED, f"{where} refuses a name"
+    return report.STORE_UNREACHABLE, f"{where} unreachable ({brief(error)})"
 
 
 def explain(error: Exception, *, store: Store, bucket: str, key: str) -> Exception:

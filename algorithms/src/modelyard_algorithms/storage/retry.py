@@ -23,7 +23,7 @@ FIRST_DELAY = 0.25
 LONGEST_DELAY = 5.0
 
 
-def _ignore(_message: str | None) -> None:
+def _ignore(_message: str | None, _reason: str | None) -> None:
     """Nobody is notified."""
 
 
@@ -31,18 +31,19 @@ def _ignore(_message: str | None) -> None:
 class Patience:
     """How long to keep trying, and whom to notify.
 
-    ``notify`` is called with a sentence when the waiting begins and with None when it is over.
+    ``notify`` is called with a sentence and a reason of the contract when the waiting begins, and with two
+    Nones when it is over.
     """
 
     seconds: float = DEFAULT_SECONDS
     """Total time for one request, from its first failure (environment.STORE_PATIENCE_ENV)."""
-    notify: Callable[[str | None], None] = _ignore
+    notify: Callable[[str | None, str | None], None] = _ignore
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _random: random.Random = field(default_factory=random.Random)
 
     @classmethod
-    def from_environment(cls, notify: Callable[[str | None], None] = _ignore) -> "Patience":
+    def from_environment(cls, notify: Callable[[str | None, str | None], None] = _ignore) -> "Patience":
         """The patience that the pod's environment asks for."""
         seconds = float(os.environ.get(environment.STORE_PATIENCE_ENV) or DEFAULT_SECONDS)
         return cls(seconds=seconds, notify=notify)
@@ -55,9 +56,10 @@ class Patience:
         self,
         request: Callable[[], R],
         passes: Callable[[Exception], bool],
-        describe: Callable[[Exception], str],
+        describe: Callable[[Exception], tuple[str, str]],
     ) -> R:
-        """The request's answer, tried again while its error ``passes``; ``describe`` names it for a person.
+        """The request's answer, tried again while its error ``passes``; ``describe`` gives a reason of the
+        contract and words for a person.
 
         Raises:
             Exception: the request's last error, when it does not pass or patience is exhausted.
@@ -73,12 +75,13 @@ class Patience:
                 if not passes(error) or now >= deadline:
                     raise
                 if delay >= 1:
-                    message = f"{describe(error)}, retrying"
+                    reason, words = describe(error)
+                    message = f"{words}, retrying"
                     log.warning("%s for another %.0f s: %s", message, deadline - now, type(error).__name__)
-                    self.notify(message)
+                    self.notify(message, reason)
                 self.sleep(min(delay * self._random.uniform(0.8, 1.2), max(0.0, deadline - now)))
                 delay = min(delay * 2, LONGEST_DELAY)
             else:
                 if delay > 1:
-                    self.notify(None)
+                    self.notify(None, None)
                 return answer

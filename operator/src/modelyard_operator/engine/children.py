@@ -24,6 +24,7 @@ from modelyard_operator.kube.errors import (
     NotFoundError,
 )
 from modelyard_operator.plan import Manifest, Observed, Ref
+from modelyard_operator.policies import rejection
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +223,8 @@ def _terminating(manifest: Manifest) -> bool:
 def _explained(error: ApiError, ref: Ref) -> Exception:
     """A refusal that names the child; what may pass by itself stays as it is."""
     if error.status in {400, 403, 404, 413, 422}:
-        return ChildRejectedError(f"{ref.kind} {ref.name!r} cannot be created: {error}", error)
+        text = rejection.explained(str(error), error.status)
+        return ChildRejectedError(f"{ref.kind} {ref.name!r} cannot be created: {text}", error)
     return error
 
 

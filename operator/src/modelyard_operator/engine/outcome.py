@@ -16,7 +16,7 @@ from modelyard_operator.kube.errors import (
 )
 from modelyard_operator.kube.store import LARGEST, OVERSIZED
 from modelyard_operator.plan import Manifest, Observed
-from modelyard_operator.policies import conditions
+from modelyard_operator.policies import conditions, rejection
 
 MARKER = "ReconcileFailed"
 """Type of the condition that the engine itself sets, beside Stalled; taken off by the next success."""
@@ -79,7 +79,7 @@ def verdict(error: BaseException) -> Verdict:
     if isinstance(error, InvalidError):
         return Verdict("Rejected", f"the API server refuses the object's status: {text}", bug=True)
     if isinstance(error, ForbiddenError):
-        return Verdict("Forbidden", f"the operator lacks a right: {text}", longest_delay=60.0)
+        return Verdict("Forbidden", f"{rejection.LACKS_RIGHT} ({text})", longest_delay=60.0)
     if isinstance(error, ApiError):
         return Verdict("ApiError", text, longest_delay=60.0)
     if isinstance(error, TimeoutError):

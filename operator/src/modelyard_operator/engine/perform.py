@@ -17,7 +17,7 @@ from modelyard_operator.engine.journal import Journal
 from modelyard_operator.engine.purge import Purger
 from modelyard_operator.engine.uploads import Uploads
 from modelyard_operator.kube.client import Client
-from modelyard_operator.kube.errors import NotFoundError
+from modelyard_operator.kube.errors import ConflictError, NotFoundError
 from modelyard_operator.kube.events import Recorder
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref
@@ -64,10 +64,11 @@ class Performer:
 
         Raises:
             ObjectGoneError: the object is gone.
-            ConflictError: the object has changed since it was observed: observe again.
+            ConflictError: the object, or a child that the plan confirms, has changed since: observe again.
             ApiError: the API server refuses something.
             children.NameTakenError: a child's name belongs to somebody else.
         """
+        await self._confirm(plan.confirm)
         object_ = await self._finalizer(plan, observed.object)
         recorded = await self._record(plan, object_)
         postponed = self._journal.postponed(object_, plan.status)
@@ -90,6 +91,17 @@ class Performer:
         await self._journal.tidy()
         changed = recorded or Step.CHANGED in steps or object_ is not observed.object
         return Result(changed, _soonest(plan.requeue_after, postponed, WAIT_SECONDS if waiting else None))
+
+    async def _confirm(self, refs: Sequence[Ref]) -> None:
+        """Read what the plan depends on more than a watch that may be late can answer for."""
+        for ref in refs:
+            try:
+                news = self._cache.wrote(await self._client.get(ref))
+            except NotFoundError:
+                self._cache.removed(ref)
+                news = True
+            if news:
+                raise ConflictError(f"{ref.kind} {ref.name} has changed since it was observed")
 
     def _make(self, plan: Plan, observed: Observed) -> list[Call]:
         """Creations and applies, all at the same time; first what others mount and look up."""

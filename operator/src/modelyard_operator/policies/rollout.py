@@ -8,6 +8,7 @@ from typing import Any
 
 from modelyard_operator import naming
 from modelyard_operator.plan import Manifest
+from modelyard_operator.policies import rejection
 
 GOING = (
     "waits for KServe to let go of the InferenceService, which is being deleted; where KServe's controller "
@@ -121,7 +122,8 @@ def _rollout(deployment: Manifest) -> str | None:
 def _stuck(status: Mapping[str, Any]) -> tuple[str, str] | None:
     for condition in status.get("conditions", []):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return "PodNotCreated", f"a server's pod cannot be made: {condition.get('message', '')}"
+            text = rejection.explained(str(condition.get("message", "")), rejection.FORBIDDEN)
+            return "PodNotCreated", f"a server's pod cannot be made: {text}"
         if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
             return "RolloutStuck", f"the rollout makes no progress: {condition.get('message', '')}"
     return None

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from pydantic import ValidationError
 
 from modelyard_algorithms.contract.report import Outcome
 from modelyard_operator.plan import Manifest
-from modelyard_operator.policies import pod_state
+from modelyard_operator.policies import pod_start, pod_state
 from modelyard_operator.policies.pod_state import Trouble
 
 LOG_CHARACTERS = 500
 
 
-def trouble(pods: Sequence[Manifest]) -> Trouble | None:
-    """The first lasting trouble among the pods, else the first passing one; None where all is well."""
-    found = [t for pod in pods if not pod_state.terminating(pod) and (t := _of(pod)) is not None]
+def trouble(pods: Sequence[Manifest], now: datetime, scheduler: str | None) -> Trouble | None:
+    """The first lasting trouble among the pods, else the first passing one; None where all is well.
+
+    Args:
+        scheduler: spec.pod.schedulerName of the Deployment.
+    """
+    alive = [pod for pod in pods if not pod_state.terminating(pod)]
+    found = [crash for pod in alive if (crash := _crashed(pod)) is not None]
+    found += pod_start.troubles(alive, now, scheduler)
     return next((t for t in found if t.lasting), found[0] if found else None)
 
 
-def _of(pod: Manifest) -> Trouble | None:
+def _crashed(pod: Manifest) -> Trouble | None:
     for state in pod.get("status", {}).get("containerStatuses", []):
         if not state.get("ready") and (ended := _ended(state)):
             return _crash(ended)
-    return pod_state.trouble(pod)
+    return None
 
 
 def _ended(state: Manifest) -> Manifest | None:

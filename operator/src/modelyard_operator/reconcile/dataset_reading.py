@@ -13,7 +13,7 @@ from modelyard_algorithms.contract.report import DatasetResult
 from modelyard_operator.api.dataset import DatasetSource
 from modelyard_operator.desired import stores
 from modelyard_operator.plan import Manifest, Observed, Storage, parse_time
-from modelyard_operator.policies import data_retry, failure, pod_state, progress
+from modelyard_operator.policies import data_retry, failure, pod_start, pod_state, progress
 from modelyard_operator.reconcile.standing import Standing
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
@@ -129,24 +129,29 @@ def _going_on(observed: Observed, job: Manifest | None, pods: Sequence[Manifest]
         return Running(Standing("Pending", "Queued", text, "Reconciling"))
     if not pods:
         return _without_pod(observed, job)
-    trouble = next((found for pod in pods if (found := pod_state.trouble(pod)) is not None), None)
-    if trouble is not None:
+    troubles = pod_start.troubles(pods, observed.now, scheduler=None)
+    again = pod_start.look_again(pods, observed.now, scheduler=None)
+    if troubles:
+        trouble = troubles[0]
         return Running(
             Standing(
                 "Pending",
                 trouble.reason,
                 trouble.message,
                 "Stalled" if trouble.lasting else "Reconciling",
-            )
+            ),
+            look_again=again,
         )
     report = observed.report
     since = min(parse_time(str(pod["metadata"]["creationTimestamp"])) for pod in pods)
     if report is None or parse_time(report.time) < since:
-        return Running(Standing("Processing", "Processing", "reads the source", "Reconciling"))
+        return Running(
+            Standing("Processing", "Processing", "reads the source", "Reconciling"), look_again=again
+        )
     shown = progress.dataset(report)
     text = report.message or str(shown["summary"])
     said = report.message or "reads and validates the source"
-    return Running(Standing("Processing", "Processing", text, "Reconciling", said), shown)
+    return Running(Standing("Processing", report.reason or "Processing", text, "Reconciling", said), shown)
 
 
 def _without_pod(observed: Observed, job: Manifest | None) -> Running:

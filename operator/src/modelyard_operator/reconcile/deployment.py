@@ -19,7 +19,7 @@ from modelyard_operator.api.deployment import KIND, PLURAL, Deployment, Deployme
 from modelyard_operator.desired import kserve_backend, kubernetes_backend, server_pod
 from modelyard_operator.desired.server_pod import Model, ServerPod, Token
 from modelyard_operator.plan import Manifest, Observed, Plan, Ref, parse_time
-from modelyard_operator.policies import rollout, server_trouble
+from modelyard_operator.policies import deadlines, pod_start, rollout, server_trouble
 from modelyard_operator.policies.rollout import Rollout
 from modelyard_operator.reconcile import serving_model, serving_token, standing
 from modelyard_operator.reconcile.controller import Controller
@@ -165,6 +165,9 @@ def _serve(state: State, backend: Backend, model: Model, token: Token) -> Plan:
     others = any(child["kind"] == _SERVES[backend.NAME] for child in stale)
     changes = _facts(state, backend, progress, switching=not progress.done and others)
     handover = _handover(state, backend) if others else 0.0
+    again = None
+    if not progress.done:
+        again = pod_start.look_again(_newest(state, server), observed.now, spec.pod.scheduler_name)
     looks = [ROTATION_SECONDS, *[handover] * (progress.done and handover > 0)]
     if progress.done or state.status.model is None:
         served = serving_model.served(observed, state.status, model)
@@ -176,7 +179,7 @@ def _serve(state: State, backend: Backend, model: Model, token: Token) -> Plan:
         apply=wanted,
         delete=[Ref.of(child) for child in stale] if progress.done and handover <= 0 else [],
         events=standing.events(observed, verdict),
-        requeue_after=min(looks),
+        requeue_after=deadlines.soonest(*looks, again),
     )
 
 
@@ -199,12 +202,8 @@ def _verdict(state: State, progress: Rollout, server: ServerPod) -> Standing:
             return Standing("Stopped", "Stopped", "serves nothing: spec.replicas is 0", "Ready")
         text = f"{progress.ready} server{' answers' if progress.ready == 1 else 's answer'}"
         return Standing("Ready", "Serving", text, "Ready")
-    newest = [
-        pod
-        for pod in state.observed.children_of("Pod")
-        if (pod["metadata"].get("annotations") or {}).get(naming.ROLLOUT_ANNOTATION) == server.rollout
-    ]
-    trouble = server_trouble.trouble(newest)
+    newest = _newest(state, server)
+    trouble = server_trouble.trouble(newest, state.observed.now, state.spec.pod.scheduler_name)
     if trouble is not None and trouble.lasting:
         return Standing("Failed", trouble.reason, trouble.message, "Stalled")
     if progress.stuck is not None:
@@ -213,6 +212,15 @@ def _verdict(state: State, progress: Rollout, server: ServerPod) -> Standing:
     if trouble is not None:
         return Standing("Progressing", trouble.reason, trouble.message, "Reconciling")
     return Standing("Progressing", "RollingOut", progress.message, "Reconciling")
+
+
+def _newest(state: State, server: ServerPod) -> list[Manifest]:
+    """Pods of the newest template."""
+    return [
+        pod
+        for pod in state.observed.children_of("Pod")
+        if (pod["metadata"].get("annotations") or {}).get(naming.ROLLOUT_ANNOTATION) == server.rollout
+    ]
 
 
 _SERVES = {kserve_backend.NAME: "Deployment", kubernetes_backend.NAME: kserve_backend.KIND}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from modelyard_operator.desired import rendezvous, training_pods
 from modelyard_operator.plan import Event, Manifest, Plan, Storage, parse_time, timestamp
-from modelyard_operator.policies import deadlines, failure, pod_state, progress, retry
+from modelyard_operator.policies import deadlines, failure, pod_start, pod_state, progress, retry
 from modelyard_operator.reconcile import dataset_use, training_end
 from modelyard_operator.reconcile.training_inputs import Inputs, replaced, spec_digest
 from modelyard_operator.reconcile.training_state import State
@@ -88,6 +88,9 @@ def watch(state: State, inputs: Inputs) -> Plan:
         return training_end.restart(state, "DatasetReplaced", said)
     if _stalled_for(state, pods) <= 0:
         return training_end.failed(state, training_end.stalled(state))
+    stuck = _stuck(state, pods)
+    if stuck is not None and stuck[2] <= 0:
+        return training_end.never_started(state, stuck[0], stuck[1])
     return _going_on(state, inputs, pods, missing)
 
 
@@ -116,6 +119,7 @@ def _going_on(state: State, inputs: Inputs, pods: dict[int, Manifest], missing: 
         requeue_after=deadlines.soonest(
             _deadline_left(state),
             _stalled_for(state, pods) if status["phase"] == "Running" else None,
+            _start_seconds(state, pods) if status["phase"] == "Starting" else None,
             ECHO_SECONDS if any(pod_state.phase(p) == "Failed" for p in pods.values()) else None,
         ),
     )
@@ -134,10 +138,13 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
     if phase == "Running":
         said = f"attempt {state.attempt}: running"
     message = f"attempt {state.attempt}: {summary}" if summary else said
-    if phase == "Running" and state.observed.report is not None and state.observed.report.message:
-        message = f"{message} ({state.observed.report.message})"
     reason, stalled = phase, False
     events = state.events_on_phase(phase, said)
+    report = state.observed.report
+    if phase == "Running" and report is not None and report.message:
+        message = f"{message} ({report.message})"
+        if report.reason and report.attempt == state.attempt:
+            reason, said = report.reason, report.message
     hindrance = _hindrance(state, inputs, pods, phase)
     if hindrance is not None:
         reason, said, stalled = hindrance
@@ -159,8 +166,9 @@ def _hindrance(
 ) -> tuple[str, str, bool] | None:
     """What keeps an attempt from running, or an edit from being used: reason, words, and whether somebody
     must do something."""
-    trouble = next(filter(None, (pod_state.trouble(pod) for pod in pods.values())), None)
-    if trouble is not None and phase == "Starting":
+    troubles = pod_start.troubles(list(pods.values()), state.now, state.spec.pod.scheduler_name)
+    if troubles and phase == "Starting":
+        trouble = troubles[0]
         return trouble.reason, _placed(state, pods) + trouble.message, trouble.lasting
     problem, attempt = inputs.problem, state.attempt
     if problem is None:
@@ -268,3 +276,16 @@ def _stalled_for(state: State, pods: dict[int, Manifest]) -> float:
     reception = state.observed.reception
     last = max(reception.since, *(parse_time(moment) for moment in moments if moment))
     return deadlines.remaining(last, state.spec.stall_timeout_seconds, state.now, reception.gaps)
+
+
+def _stuck(state: State, pods: dict[int, Manifest]) -> tuple[Manifest, float, float] | None:
+    """The pod whose container is not made, with the seconds that it has for it and those left."""
+    timeout = state.spec.stall_timeout_seconds
+    return pod_start.stall(list(pods.values()), state.now, timeout, state.observed.reception)
+
+
+def _start_seconds(state: State, pods: dict[int, Manifest]) -> float | None:
+    """Seconds until there is more to say, or to do, about pods that do not start."""
+    stuck = _stuck(state, pods)
+    again = pod_start.look_again(list(pods.values()), state.now, state.spec.pod.scheduler_name)
+    return deadlines.soonest(again, None if stuck is None else stuck[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +12,8 @@ from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.report import TrainingResult
 from modelyard_operator import naming
 from modelyard_operator.desired import stores
-from modelyard_operator.plan import Event, Manifest, Plan, timestamp
-from modelyard_operator.policies import failure, retry
+from modelyard_operator.plan import Event, Manifest, Plan, Ref, timestamp
+from modelyard_operator.policies import failure, pod_start, retry
 from modelyard_operator.policies.failure import Cause
 from modelyard_operator.policies.pod_state import finished
 from modelyard_operator.policies.progress import duration, headline
@@ -150,6 +151,19 @@ def pod_deleted(state: State, ranks: list[int]) -> Cause:
 def stalled(state: State) -> Cause:
     limit = state.spec.stall_timeout_seconds
     return Cause("Stalled", f"no progress for {limit} s (spec.stallTimeoutSeconds)")
+
+
+def never_started(state: State, pod: Manifest, seconds: float) -> Plan:
+    """The container of a pod that has a node is not made. A watch that is late must not end a gang that has
+    started meanwhile: the pod itself is read first."""
+    name = str(pod["metadata"]["name"])
+    text = (
+        f"pod {name!r} has had a node for {seconds:.0f} s (spec.stallTimeoutSeconds, but at least "
+        f"{pod_start.LONGEST_START_SECONDS:.0f} s) and its container has not started: "
+        f"`kubectl get events --field-selector involvedObject.name={name}` says why"
+    )
+    cause = Cause("Stalled", text, pod=name, rank=failure.rank_of(pod))
+    return replace(failed(state, cause), confirm=[Ref.of(pod)])
 
 
 def _end(state: State, reason: str, message: str, changes: Manifest) -> Plan:

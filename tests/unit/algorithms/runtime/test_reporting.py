@@ -192,9 +192,11 @@ def test_a_warning_is_said_as_long_as_nothing_more_urgent_is(operator: Listener,
     reporter = _reporter(operator.url, token)
     reporter.warn("old checkpoints take space")
     assert reporter.report().message == "old checkpoints take space"
-    reporter.notify("object store unreachable, retrying")
+    reporter.notify("object store unreachable, retrying", "StoreUnreachable")
     assert reporter.report().message == "object store unreachable, retrying"
-    reporter.notify(None)
+    assert reporter.report().reason == "StoreUnreachable"
+    reporter.notify(None, None)
+    assert reporter.report().reason is None
     assert reporter.report().message == "old checkpoints take space"
     reporter.warn(None)
     assert reporter.report().message is None

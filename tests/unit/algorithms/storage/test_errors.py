@@ -161,15 +161,19 @@ def test_a_name_that_no_bucket_can_have_is_a_bucket_that_does_not_exist(bucket: 
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "reason", "words"),
     [
-        (s3_error("SignatureDoesNotMatch"), "object store refuses the keys"),
-        (s3_error("InsufficientStorage", 507), "object store full"),
-        (UNREACHABLE, "object store unreachable"),
+        (
+            s3_error("SignatureDoesNotMatch"),
+            report.STORE_ACCESS_DENIED,
+            "refuses Secret 'team-s3', keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ),
+        (s3_error("InsufficientStorage", 507), report.STORE_FULL, "full"),
+        (UNREACHABLE, report.STORE_UNREACHABLE, "unreachable (NewConnectionError)"),
     ],
 )
-def test_who_watches_learns_why_a_request_is_tried_again(error: Exception, words: str) -> None:
-    assert errors.describe(error) == words
+def test_who_watches_learns_why_a_request_is_tried_again(error: Exception, reason: str, words: str) -> None:
+    assert errors.describe(error, store=STORE) == (reason, f"object store at http://store:9000 {words}")
 
 
 def test_a_missing_object_is_no_failure_of_the_store() -> None:

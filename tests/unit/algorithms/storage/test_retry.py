@@ -33,24 +33,24 @@ def _passes(error: Exception) -> bool:
     return isinstance(error, ConnectionError)
 
 
-def _describe(_error: Exception) -> str:
-    return "object store unreachable"
+def _describe(_error: Exception) -> tuple[str, str]:
+    return "StoreUnreachable", "object store at http://store unreachable"
 
 
 def test_a_store_that_is_gone_for_a_minute_is_waited_for_and_that_is_said() -> None:
     clock = Clock()
-    told: list[str | None] = []
-    patience = Patience(seconds=600, notify=told.append, clock=clock, sleep=clock.sleep)
+    told: list[tuple[str | None, str | None]] = []
+    patience = Patience(seconds=600, notify=lambda *words: told.append(words), clock=clock, sleep=clock.sleep)
     assert patience.call(_away_until(clock, 60), _passes, _describe) == "answer"
     assert 60 <= clock.now < 70
-    assert told[0] == "object store unreachable, retrying"
-    assert told[-1] is None
+    assert told[0] == ("object store at http://store unreachable, retrying", "StoreUnreachable")
+    assert told[-1] == (None, None)
 
 
 def test_a_hiccup_is_not_worth_a_word() -> None:
     clock = Clock()
-    told: list[str | None] = []
-    patience = Patience(seconds=600, notify=told.append, clock=clock, sleep=clock.sleep)
+    told: list[tuple[str | None, str | None]] = []
+    patience = Patience(seconds=600, notify=lambda *words: told.append(words), clock=clock, sleep=clock.sleep)
     assert patience.call(_away_until(clock, 0.3), _passes, _describe) == "answer"
     assert told == []
 

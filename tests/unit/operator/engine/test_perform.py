@@ -44,6 +44,30 @@ async def test_a_status_that_must_outlive_a_crash_comes_before_the_children(benc
     assert bench.api.requests == ["patch TrainingJob/status j", "create Pod p"]
 
 
+async def test_a_child_that_must_be_as_observed_is_read_before_anything_is_done(bench: Bench) -> None:
+    owner = bench.add()
+    seen = bench.api.put(bench.child(owner, "p", "Pod", status={"phase": "Pending"}))
+    bench.cache.child_sink("v1", "Pod").seen(seen)
+    bench.api.put(seen | {"status": {"phase": "Running"}})
+    bench.plan = lambda _: Plan(confirm=[Ref.of(seen)], status={"phase": "Failed"}, status_first=True)
+    assert await bench.reconcile() == "conflict"
+    assert not any(request.startswith("patch") for request in bench.api.requests)
+    [child] = bench.cache.store.children(Ref.of(owner))
+    assert child["status"]["phase"] == "Running", "the next decision knows it"
+    assert await bench.reconcile() == "changed"
+    assert bench.status()["phase"] == "Failed"
+
+
+async def test_a_child_that_is_gone_is_not_as_observed(bench: Bench) -> None:
+    owner = bench.add()
+    seen = bench.child(owner, "p", "Pod") | {"status": {}}
+    seen["metadata"] |= {"uid": "u", "resourceVersion": "1"}
+    bench.cache.child_sink("v1", "Pod").seen(seen)
+    bench.plan = lambda _: Plan(confirm=[Ref.of(seen)], status={"phase": "Failed"})
+    assert await bench.reconcile() == "conflict"
+    assert bench.cache.store.children(Ref.of(owner)) == []
+
+
 async def test_a_settled_object_costs_no_request(bench: Bench) -> None:
     owner = bench.add()
     bench.plan = lambda _: Plan(
@@ -376,7 +400,7 @@ async def test_no_finalizer_is_put_on_what_is_being_deleted(bench: Bench) -> Non
         (
             InvalidError("spec.x: Invalid value", status=422),
             "ChildRejected",
-            "Pod 'p' cannot be created: spec.x",
+            "Pod 'p' cannot be created: correct the field of the spec that this is made from (spec.x",
         ),
         (
             ForbiddenError("pods is forbidden: exceeded quota: q", status=403),

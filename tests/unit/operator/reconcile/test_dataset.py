@@ -309,6 +309,17 @@ class TestWaiting:
         sim.settle()
         assert sim.condition("Reconciling")["reason"] == "Queued"
 
+    def test_what_a_reading_waits_for_is_its_reason(self) -> None:
+        sim = reading(dataset())
+        words = "object store at http://store:9000 refuses Secret 'keys', retrying"
+        for reason, shown in (("StoreAccessDenied", "StoreAccessDenied"), (None, None)):
+            said = words if reason else None
+            facts = {"namespace": "team", "name": "digits", "uid": "u", "message": said, "reason": reason}
+            sim.report = Report(kind="Dataset", stage="Listing", time="2026-01-01T00:00:01Z", **facts)
+            sim.settle()
+            assert (sim.status["phase"], sim.status.get("reason")) == ("Processing", shown)
+            assert (words in sim.status["message"]) == (reason is not None)
+
 
 class TestFailure:
     def test_invalid_data_is_read_again_only_after_a_change(self) -> None:

@@ -48,6 +48,17 @@ class TestReason:
         sim.settle()
         assert (sim.status["phase"], sim.status["reason"]) == ("Failed", "OOMKilled")
 
+    def test_it_says_what_a_worker_waits_for_while_it_waits(self) -> None:
+        sim = running()
+        words = "object store at http://store:9000 unreachable (NameResolutionError), retrying"
+        trains(sim, message=words, reason="StoreUnreachable")
+        assert (sim.status["phase"], sim.status["reason"]) == ("Running", "StoreUnreachable")
+        assert sim.status["message"] == f"attempt 1: epoch 1/4 ({words})"
+        assert sim.condition("Reconciling")["message"] == words
+        assert sim.condition("Stalled")["status"] == "False"
+        trains(sim, step=6)
+        assert (sim.status["phase"], "reason" in sim.status) == ("Running", False)
+
 
 class TestTimeLeft:
     def test_it_is_there_while_the_training_moves(self) -> None:

@@ -45,6 +45,7 @@ times = st.datetimes(
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "attempt": counts,
     "message": st.none() | texts,
+    "reason": st.none() | st.sampled_from(["StoreUnreachable", "Stalled", "x y"]),
     "epoch": st.none() | counts,
     "epochs": st.none() | counts,
     "step": st.none() | counts,
