@@ -17,6 +17,7 @@ from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.api.dataset import Dataset
 from modelyard_operator.plan import fingerprint
+from modelyard_operator.reconcile.dataset import READ
 from modelyard_operator.settings import Settings
 
 CRDS = Path(__file__).parents[3] / "crds"
@@ -119,11 +120,9 @@ def _dataset(namespace_name: str, *, ready: bool = False) -> Manifest:
     }
     if ready:
         typed = Dataset.model_validate({"spec": spec}).spec
-        read = {"source", "format", "split", "revision"}
-        known = typed.model_dump(mode="json", by_alias=True, exclude_none=True, include=read)
         found["status"] = {
             "phase": "Ready",
-            "processedSpec": fingerprint(known)[:16],
+            "processedSpec": fingerprint(typed.chosen(READ))[:16],
             "version": VERSION,
             "shortVersion": VERSION.removeprefix("sha256:")[:12],
             "items": 1000,
