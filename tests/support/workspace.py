@@ -175,16 +175,23 @@ class Workspace:
         )
 
     def until_reason(
-        self, resource: Resource, name: str, reason: str, *, timeout: float = SECONDS
+        self,
+        resource: Resource,
+        name: str,
+        reason: str,
+        *,
+        words: Sequence[str] = (),
+        timeout: float = SECONDS,
     ) -> tuple[Object, str]:
-        """The object whose condition Ready has a reason, and the message of it."""
-        found = self.until(
-            resource,
-            name,
-            f"Ready has the reason {reason}",
-            lambda item: conditions(item).get("Ready", {}).get("reason") == reason and _current(item),
-            timeout=timeout,
-        )
+        """The object whose condition Ready has a reason, and a message with these words; and that message."""
+
+        def fulfilled(item: Object) -> bool:
+            ready = conditions(item).get("Ready", {})
+            said = all(word in ready.get("message", "") for word in words)
+            return ready.get("reason") == reason and said and _current(item)
+
+        what = f"Ready has the reason {reason} and the words {words}"
+        found = self.until(resource, name, what, fulfilled, timeout=timeout)
         return found, str(conditions(found)["Ready"]["message"])
 
     def until_gone(self, resource: Resource, name: str, *, timeout: float = GONE_SECONDS) -> None:
