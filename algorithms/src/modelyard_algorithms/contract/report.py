@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from modelyard_algorithms.contract.base import WireModel
+from modelyard_algorithms.contract.digests import digest_of
 from modelyard_algorithms.contract.manifest import SplitBy
 
 STAGES: Mapping[str, frozenset[str]] = {
@@ -113,7 +113,7 @@ class Document(WireModel):
     @classmethod
     def of(cls, key: str, data: bytes) -> "Document":
         """The object with that key and those bytes."""
-        return cls(key=key, digest=f"sha256:{sha256(data).hexdigest()}")
+        return cls(key=key, digest=digest_of(data))
 
 
 class DatasetResult(WireModel):

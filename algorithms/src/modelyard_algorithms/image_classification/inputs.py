@@ -28,6 +28,7 @@ def load_inputs(context: Context, config: Config) -> Inputs:
     fetched = {channel: prefetch.wait(context.scratch, channel) for channel in task.channels}
     summary = fetched["train"][0].summary
     shape = data.shape_of(summary, config.image_size)
+    budget = data.memory_budget(task.processes_per_worker, len(task.channels))
     total = sum(len(index.pieces) for index, _ in fetched.values())
     images: dict[str, Images] = {}
     for channel, (index, path) in fetched.items():
@@ -36,7 +37,7 @@ def load_inputs(context: Context, config: Config) -> Inputs:
             path,
             summary.labels,
             shape,
-            budget=data.memory_budget(task.processes_per_worker, len(task.channels)),
+            budget=budget,
             max_pixels=task.max_pixels,
             decoded=partial(_decoded, context.reporter, sum(map(len, images.values())), total),
         )

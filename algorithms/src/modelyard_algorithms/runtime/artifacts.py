@@ -1,6 +1,5 @@
 """Publishing a model: the weights first and model.json last, so that a half is never a model."""
 
-import hashlib
 from collections.abc import Mapping
 from importlib.metadata import version
 
@@ -8,6 +7,7 @@ import safetensors.torch
 from torch import Tensor
 
 from modelyard_algorithms.contract import layout
+from modelyard_algorithms.contract.digests import digest_of
 from modelyard_algorithms.contract.model_card import ModelCard
 from modelyard_algorithms.contract.report import Document
 from modelyard_algorithms.storage import Folder
@@ -20,7 +20,7 @@ def weights(tensors: Mapping[str, Tensor]) -> tuple[bytes, str]:
     data = safetensors.torch.save(
         {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     )
-    return data, f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return data, digest_of(data)
 
 
 def publish(folder: Folder, data: bytes, card: ModelCard) -> Document:

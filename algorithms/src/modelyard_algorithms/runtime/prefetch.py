@@ -72,14 +72,15 @@ def run(
     folder = scratch / DATA
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        manifests = {
-            name: _manifest(name, channel, stores.folder(channel.manifest))
-            for name, channel in task.channels.items()
-        }
-        share = _Share(sum(item.bytes for _, items in manifests.values() for item in items), progress)
-        for name, (summary, items) in manifests.items():
-            pieces = _fetch(items, task.channels[name], stores, folder / f"{name}.bin", share)
-            index = Prefetched(summary=summary, pieces=pieces)
+        channels = task.channels.items()
+        # The channels of one version have one manifest, which may be long.
+        versions = {channel.manifest: channel for _, channel in channels}
+        manifests = {place: _manifest(channel, stores) for place, channel in versions.items()}
+        chosen = {name: _chosen(name, channel, *manifests[channel.manifest]) for name, channel in channels}
+        share = _Share(sum(item.bytes for items in chosen.values() for item in items), progress)
+        for name, channel in channels:
+            pieces = _fetch(chosen[name], channel, stores, folder / f"{name}.bin", share)
+            index = Prefetched(summary=manifests[channel.manifest][0], pieces=pieces)
             write_atomically(folder / f"{name}.json", index.to_json())
         ended = Outcome(reason=outcome.SUCCEEDED)
     except WorkloadError as error:
@@ -170,13 +171,14 @@ def _changed(item: Item, dataset: str, what: str) -> WorkloadError:
     )
 
 
-def _manifest(name: str, channel: Channel, folder: Folder) -> tuple[DatasetSummary, list[Item]]:
-    """The version's summary and the channel's items, in the manifest's order.
+def _manifest(channel: Channel, stores: Stores) -> tuple[DatasetSummary, list[Item]]:
+    """The summary and the items of the version that a channel is of.
 
     Raises:
-        WorkloadError: InvalidData; the version is gone, cannot be read or is not what it was, or the channel
-            has no items. Another try would find the same.
+        WorkloadError: InvalidData; the version is gone, cannot be read or is not what it was. Another try
+            would find the same.
     """
+    folder = stores.folder(channel.manifest)
     version = f"version {channel.version} of Dataset {channel.dataset!r}"
     again = "change the Dataset's spec.revision to have it made anew"
     try:
@@ -197,6 +199,15 @@ def _manifest(name: str, channel: Channel, folder: Folder) -> tuple[DatasetSumma
             f"{version} is not what it was: {folder.bucket}/{folder.prefix} holds items with the digest "
             f"{found}; {again}",
         )
+    return summary, items
+
+
+def _chosen(name: str, channel: Channel, summary: DatasetSummary, items: list[Item]) -> list[Item]:
+    """The channel's items, in the manifest's order.
+
+    Raises:
+        WorkloadError: InvalidData; there are none.
+    """
     whole = channel.split is None or (channel.drawn_too and summary.split_by == "Fraction")
     chosen = [item for item in items if whole or item.split == channel.split]
     if not chosen:
@@ -204,4 +215,4 @@ def _manifest(name: str, channel: Channel, folder: Folder) -> tuple[DatasetSumma
             report.INVALID_DATA,
             f"channel {name!r}: Dataset {channel.dataset!r} has no items in split {channel.split!r}",
         )
-    return summary, chosen
+    return chosen

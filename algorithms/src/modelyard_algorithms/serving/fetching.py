@@ -1,10 +1,9 @@
 """Fetching a published model and making sure that it is the one that was asked for (no torch)."""
 
-import hashlib
-
 from pydantic import ValidationError
 
 from modelyard_algorithms.contract import layout, report
+from modelyard_algorithms.contract.digests import digest_of
 from modelyard_algorithms.contract.model_card import ModelCard
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.storage import Folder, ObjectMissingError
@@ -34,7 +33,7 @@ def fetch(folder: Folder, digest: str | None) -> tuple[bytes, ModelCard]:
         raise WorkloadError(
             report.MODEL_NOT_FOUND, f"{where}{layout.MODEL_FILE} does not describe a model of Modelyard"
         ) from None
-    found = f"sha256:{hashlib.sha256(weights).hexdigest()}"
+    found = digest_of(weights)
     if found != card.digest or (digest is not None and found != digest):
         raise WorkloadError(
             report.MODEL_CHANGED,

@@ -59,7 +59,7 @@ class ObjectStore:
             credentials: Folder of the credential files (a mounted Secret).
             patience: How long to try again while the store does not answer.
         """
-        self.store, self.endpoint = store, store.endpoint
+        self.store = store
         self.patience = patience or Patience.from_environment()
         parts = urlsplit(store.endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
@@ -78,6 +78,11 @@ class ObjectStore:
             region=store.region or "us-east-1",
             http_client=_pool(credentials),
         )
+
+    @property
+    def endpoint(self) -> str:
+        """Its URL."""
+        return self.store.endpoint
 
     def at_most(self, seconds: float) -> "ObjectStore":
         """The same store and connections, with no more patience than that."""

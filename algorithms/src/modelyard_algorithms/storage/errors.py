@@ -132,8 +132,7 @@ def describe(error: Exception, *, store: Store) -> tuple[str, str]:
     """Why a request is tried again: a reason, and a few words for a person who watches."""
     where = f"object store at {store.endpoint}"
     if refuses_keys(error):
-        keys = f"keys {environment.ACCESS_KEY_FILE} and {environment.SECRET_KEY_FILE}"
-        return report.STORE_ACCESS_DENIED, f"{where} refuses {secret_of(store)}, {keys}"
+        return report.STORE_ACCESS_DENIED, f"{where} refuses {_keys_of(store)}"
     if isinstance(error, S3Error) and error.code in FULL:
         return report.STORE_FULL, f"{where} full"
     if conflicts(error):
@@ -178,7 +177,7 @@ def _is_too_long(error: Exception) -> bool:
 def _refusal(code: str, store: Store, bucket: str) -> WorkloadError | None:
     """The error of a code that somebody must act upon."""
     refused = f"{_where(store)} refused access to bucket {bucket!r}"
-    check = f"check {secret_of(store)}, keys {environment.ACCESS_KEY_FILE} and {environment.SECRET_KEY_FILE}"
+    check = f"check {_keys_of(store)}"
     if code in NO_BUCKET:
         return _no_bucket(store, bucket)
     if code == UNKNOWN_KEY:
@@ -234,6 +233,10 @@ def _no_bucket(store: Store, bucket: str) -> WorkloadError:
 def secret_of(store: Store) -> str:
     """What messages call the Secret with the store's keys."""
     return f"Secret {store.secret!r}" if store.secret else "the credentials Secret"
+
+
+def _keys_of(store: Store) -> str:
+    return f"{secret_of(store)}, keys {environment.ACCESS_KEY_FILE} and {environment.SECRET_KEY_FILE}"
 
 
 def _where(store: Store) -> str:

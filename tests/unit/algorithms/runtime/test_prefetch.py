@@ -1,6 +1,7 @@
 """Images are fetched as they were validated, or not at all."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,26 @@ def test_a_split_s_images_are_there_under_no_name_of_theirs(store: MemoryStore, 
 def test_without_a_split_all_come(store: MemoryStore, tmp_path: Path) -> None:
     _place(store)
     assert _fetch(store, tmp_path, split=None) == FILES
+
+
+def test_two_channels_of_one_version_read_its_manifest_once(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _place(store)
+    read: list[str] = []
+
+    def counted(items: Iterable[Item], prefix: str) -> str:
+        read.append(prefix)
+        return version_of(items, prefix)
+
+    monkeypatch.setattr(prefetch, "version_of", counted)
+    task = _task()
+    validation = task.channels["train"].model_copy(update={"split": "validation"})
+    channels = task.channels | {"validation": validation}
+    prefetch.run(task.model_copy(update={"channels": channels}), store.stores(), tmp_path)
+    assert [piece.key for piece in prefetch.wait(tmp_path, "train")[0].pieces] == ["in/a/..", "in/b/ü.png"]
+    assert [piece.key for piece in prefetch.wait(tmp_path, "validation")[0].pieces] == ["in/a/2.png"]
+    assert read == ["in/"]
 
 
 def test_an_image_that_has_changed_is_named(store: MemoryStore, tmp_path: Path) -> None:
