@@ -15,7 +15,7 @@ from pydantic import BaseModel, create_model
 from modelyard_operator.api.base import ApiModel
 from modelyard_operator.api.dataset import Dataset
 from modelyard_operator.api.deployment import Deployment
-from modelyard_operator.api.training_job import TrainingJob
+from modelyard_operator.api.training_job import MADE_FROM, TrainingJob
 from modelyard_operator.plan import Observed, Plan
 from modelyard_operator.reconcile import dataset, deployment, training_inputs, training_state
 from modelyard_operator.reconcile.controller import Controller
@@ -74,7 +74,7 @@ def _later_type(annotation: Any) -> Any:
 LATER: list[tuple[ModuleType, str, Any]] = [
     (training_state, "TrainingJob", later(TrainingJob)),
     (training_inputs, "Dataset", later(Dataset)),
-    (training_inputs, "MADE_FROM", training_inputs.MADE_FROM | set(NEW)),
+    (training_inputs, "MADE_FROM", MADE_FROM | set(NEW)),
     (dataset, "Dataset", later(Dataset)),
     (dataset, "READ", dataset.READ | set(NEW)),
     (deployment, "Deployment", later(Deployment)),

@@ -1,5 +1,6 @@
 """What the kinds share: the model base, conditions, CEL rules and printer columns."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -27,14 +28,15 @@ class ApiModel(BaseModel):
         frozen=True,
     )
 
-    def chosen(self, include: set[str] | None = None) -> dict[str, Any]:
+    def chosen(self, include: Set[str] | None = None) -> dict[str, Any]:
         """The fields that are not at their default, as JSON: what digests and pods are made of. So a field
         that a later version adds changes neither, for as long as nobody sets it.
 
         Args:
             include: names (snake_case) of the fields that count; None: all.
         """
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=include)
+        names = None if include is None else set(include)
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=names)
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ Prefix = Annotated[
         json_schema_extra=rules(
             Rule("!self.matches('(^|/)[.][.]?(/|$)')", "must not have '.' or '..' for a folder's name"),
             Rule(
-                "!self.contains('://') && !self.startsWith('s3:') || self.matches('^s3://[a-z0-9][a-z0-9.-]*[a-z0-9]/.')",
+                "!self.contains('://') && !self.startsWith('s3:') || "
+                "self.matches('^s3://[a-z0-9][a-z0-9.-]*[a-z0-9]/.')",
                 "must be a prefix in the bucket, for example photos/; or its URI, s3://bucket/photos/",
             ),
             Rule(

@@ -31,20 +31,14 @@ COLUMNS = [
     Column("Age", ".metadata.creationTimestamp", "date"),
     Column("Message", ".status.message", "string", 1),
 ]
-RECORD = (
-    "activeDeadlineSeconds",
-    "algorithm",
-    "backoffLimit",
-    "checkpoints",
-    "datasets",
-    "hyperparameters",
-    "image",
-    "pod",
-    "resources",
-    "stallTimeoutSeconds",
-    "suspend",
-    "workers",
+MADE_FROM = frozenset(
+    {
+        *("algorithm", "hyperparameters", "datasets", "workers"),
+        *("resources", "pod", "image", "checkpoints"),
+    }
 )
+"""Fields of the spec that the pods are made from: an edit restarts the gang."""
+RECORD = MADE_FROM | {"activeDeadlineSeconds", "backoffLimit", "stallTimeoutSeconds", "suspend"}
 """Fields of the spec that say what was trained, and how; a job that has ended keeps them, since an edit would
 do nothing. The others are about what happens to it afterwards, and may be edited at any time."""
 
@@ -283,7 +277,7 @@ class TrainingJob(ApiModel):
                 field_path=".metadata.name",
             ),
             Rule(
-                f"!({_ENDED}) || ({' && '.join(_kept(field) for field in RECORD)})",
+                f"!({_ENDED}) || ({' && '.join(_kept(field) for field in sorted(RECORD))})",
                 "this job has ended, and its spec says what was trained: delete it and apply it again, or "
                 "give the changed one another name",
                 field_path=".spec",

@@ -30,7 +30,7 @@ def document(found: Document | None, where: Storage) -> Manifest | None:
     """A document of the namespace as a status names it."""
     if found is None:
         return None
-    return {"uri": f"s3://{where.bucket}/{found.key}", "digest": found.digest}
+    return {"uri": f"{URI}{where.bucket}/{found.key}", "digest": found.digest}
 
 
 def own(owner: Observed, relative: str) -> Location:
@@ -51,7 +51,8 @@ def source(
 
 def misplaced(owner: Observed, folder: ObjectStoreFolder, field: str) -> str | None:
     """What is wrong with the folder that ``field`` names, where it is none of the namespace's storage."""
-    if _has_own_keys(folder) or _relative(storage(owner), folder.prefix) is not None:
+    has_own_keys = folder.credentials_secret_name is not None and folder.bucket is not None
+    if has_own_keys or not _relative(storage(owner), folder.prefix).startswith(URI):
         return None
     return (
         f"{field}.prefix {folder.prefix!r} is not in this namespace's bucket: its URIs begin with "
@@ -59,16 +60,9 @@ def misplaced(owner: Observed, folder: ObjectStoreFolder, field: str) -> str | N
     )
 
 
-def _has_own_keys(folder: ObjectStoreFolder) -> bool:
-    return folder.credentials_secret_name is not None and folder.bucket is not None
-
-
-def _relative(found: Storage, prefix: str) -> str | None:
-    """A prefix, or the URI of one, relative to the namespace's storage; None: the URI of something else."""
-    if not prefix.startswith(URI):
-        return prefix
-    own = found.uri("")
-    return prefix.removeprefix(own) if prefix.startswith(own) else None
+def _relative(found: Storage, prefix: str) -> str:
+    """A prefix, or the URI of one, relative to the namespace's storage; the URI of something else stays."""
+    return prefix.removeprefix(found.uri(""))
 
 
 def resolve(
@@ -83,12 +77,8 @@ def resolve(
     platform = owner.platform
     if folder.credentials_secret_name is None or folder.bucket is None:
         # A URI of something else is refused before (misplaced); at the worst there is nothing of that key.
-        prefix = _relative(storage(owner), folder.prefix)
-        return (
-            own(owner, _folder(folder.prefix if prefix is None else prefix)),
-            platform_store(platform),
-            None,
-        )
+        prefix = _folder(_relative(storage(owner), folder.prefix))
+        return own(owner, prefix), platform_store(platform), None
     secret = folder.credentials_secret_name
     store = Store(
         endpoint=folder.endpoint or platform.endpoint,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from modelyard_operator.plan import Manifest, Reception, parse_time
 from modelyard_operator.policies import deadlines, pod_state
@@ -18,6 +19,16 @@ LONGEST_START_SECONDS = 900.0
 DEFAULT_SCHEDULER = "default-scheduler"
 ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
 """Reasons for waiting of a container that is being made."""
+
+
+class Stall(NamedTuple):
+    """The pod that has waited longest for its container."""
+
+    pod: Manifest
+    limit: float
+    """Seconds that it has for it, since it got its node."""
+    left: float
+    """Seconds of them that are left; zero or less: none."""
 
 
 def troubles(pods: Sequence[Manifest], now: datetime, scheduler: str | None) -> list[Trouble]:
@@ -40,9 +51,9 @@ def look_again(pods: Sequence[Manifest], now: datetime, scheduler: str | None) -
 
 def scheduled_at(pod: Manifest) -> datetime | None:
     """When a pod got its node whose container is still not made; None for any other pod."""
-    scheduled = pod_state.condition(pod, "PodScheduled")
     if pod_state.phase(pod) != "Pending" or pod_state.terminating(pod):
         return None
+    scheduled = pod_state.condition(pod, "PodScheduled")
     if scheduled is None or scheduled["status"] != "True" or not scheduled.get("lastTransitionTime"):
         return None
     status = pod["status"]
@@ -53,10 +64,8 @@ def scheduled_at(pod: Manifest) -> datetime | None:
     return parse_time(scheduled["lastTransitionTime"])
 
 
-def stall(
-    pods: Sequence[Manifest], now: datetime, timeout: float, reception: Reception
-) -> tuple[Manifest, float, float] | None:
-    """The pod that has waited longest for its container, the seconds that it has for it, and those left.
+def stall(pods: Sequence[Manifest], now: datetime, timeout: float, reception: Reception) -> Stall | None:
+    """Whether a pod's container is not made, and for how long that may go on.
 
     The state is the pod's own, but a clock that was set anew, or a machine that slept, is in the gaps.
     """
@@ -65,7 +74,7 @@ def stall(
     if not waiting:
         return None
     since, pod = min(waiting, key=lambda found: (found[0], str(found[1]["metadata"]["name"])))
-    return pod, limit, deadlines.remaining(since, limit, now, reception.gaps)
+    return Stall(pod, limit, deadlines.remaining(since, limit, now, reception.gaps))
 
 
 def _is_being_made(state: Manifest) -> bool:

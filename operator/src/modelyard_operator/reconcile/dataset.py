@@ -29,6 +29,7 @@ from modelyard_operator.reconcile.standing import Standing
 
 READ = {"source", "format", "split", "revision"}
 """Fields of the spec that decide the version."""
+SOURCE = "spec.source.objectStore"
 CLOCK_SECONDS = 5.0
 """Between two looks at what nothing announces: a Secret that is missing, a pod that ends."""
 SECRET_SECONDS = 10.0
@@ -139,17 +140,12 @@ def _waiting_for(state: State) -> Standing | None:
         return pending
     folder = state.spec.source.object_store
     if folder is not None:
-        problem = stores.misplaced(state.observed, folder, "spec.source.objectStore")
+        problem = stores.misplaced(state.observed, folder, SOURCE)
         if problem is not None:
             return standing.misplaced(problem)
     for ref, secret in state.observed.references.items():
         if secret is None:
-            text = (
-                f"waits for Secret {ref.name!r}, which does not exist in this namespace: create it with the "
-                "keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or correct "
-                "spec.source.objectStore.credentialsSecretName"
-            )
-            return Standing("Pending", "CredentialsNotFound", text, "Reconciling")
+            return standing.without_credentials(ref.name, SOURCE)
     return None
 
 

@@ -13,8 +13,9 @@ from modelyard_operator.plan import Manifest, Observed, Ref, fingerprint
 from modelyard_operator.reconcile import standing
 from modelyard_operator.reconcile.standing import Standing
 
-MODEL_STORE, FIELD = "model", "spec.model.objectStore"
+MODEL_STORE = "model"
 """Alias of a store that is not the platform's."""
+FIELD = "spec.model.objectStore"
 
 
 def source_digest(spec: DeploymentSpec) -> str:
@@ -75,12 +76,7 @@ def _of_folder(observed: Observed, folder: ObjectStoreFolder, source: str) -> Mo
         secret is not None
         and observed.references.get(Ref("v1", "Secret", observed.namespace, secret)) is None
     ):
-        text = (
-            f"waits for Secret {secret!r}, which does not exist in this namespace: create it with the keys "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or correct "
-            "spec.model.objectStore.credentialsSecretName"
-        )
-        return Standing("Pending", "CredentialsNotFound", text, "Reconciling")
+        return standing.without_credentials(secret, FIELD)
     uri = f"s3://{location.bucket}/{location.prefix}"
     return Model(location=location, store=store, secret=secret, uri=uri, digest=None, source=source)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from modelyard_algorithms.contract.environment import ACCESS_KEY_FILE, SECRET_KEY_FILE
 from modelyard_operator.plan import Event, Manifest, Observed, StoragePending
 from modelyard_operator.policies import conditions
 
@@ -33,6 +34,15 @@ def without_storage(observed: Observed) -> Standing | None:
     return Standing(
         "Pending", pending.reason, pending.message, "Stalled" if pending.stalled else "Reconciling"
     )
+
+
+def without_credentials(secret: str, field: str) -> Standing:
+    """Where an object stands whose ``field``, an ObjectStoreFolder, names a Secret that does not exist."""
+    text = (
+        f"waits for Secret {secret!r}, which does not exist in this namespace: create it with the keys "
+        f"{ACCESS_KEY_FILE} and {SECRET_KEY_FILE}, or correct {field}.credentialsSecretName"
+    )
+    return Standing("Pending", "CredentialsNotFound", text, "Reconciling")
 
 
 def misplaced(problem: str) -> Standing:

@@ -88,13 +88,20 @@ def watch(state: State, inputs: Inputs) -> Plan:
         return training_end.restart(state, "DatasetReplaced", said)
     if _stalled_for(state, pods) <= 0:
         return training_end.failed(state, training_end.stalled(state))
-    stuck = _stuck(state, pods)
-    if stuck is not None and stuck[2] <= 0:
-        return training_end.never_started(state, stuck[0], stuck[1])
-    return _going_on(state, inputs, pods, missing)
+    timeout, reception = state.spec.stall_timeout_seconds, state.observed.reception
+    stall = pod_start.stall(list(pods.values()), state.now, timeout, reception)
+    if stall is not None and stall.left <= 0:
+        return training_end.never_started(state, stall)
+    return _going_on(state, inputs, pods, missing, stall)
 
 
-def _going_on(state: State, inputs: Inputs, pods: dict[int, Manifest], missing: list[int]) -> Plan:
+def _going_on(
+    state: State,
+    inputs: Inputs,
+    pods: dict[int, Manifest],
+    missing: list[int],
+    stall: pod_start.Stall | None,
+) -> Plan:
     """Nothing has ended: create what is missing, say how far it is."""
     create: list[Manifest] = []
     if missing and inputs.problem is None:
@@ -119,7 +126,7 @@ def _going_on(state: State, inputs: Inputs, pods: dict[int, Manifest], missing: 
         requeue_after=deadlines.soonest(
             _deadline_left(state),
             _stalled_for(state, pods) if status["phase"] == "Running" else None,
-            _start_seconds(state, pods) if status["phase"] == "Starting" else None,
+            _start_seconds(state, pods, stall) if status["phase"] == "Starting" else None,
             ECHO_SECONDS if any(pod_state.phase(p) == "Failed" for p in pods.values()) else None,
         ),
     )
@@ -166,10 +173,10 @@ def _hindrance(
 ) -> tuple[str, str, bool] | None:
     """What keeps an attempt from running, or an edit from being used: reason, words, and whether somebody
     must do something."""
-    troubles = pod_start.troubles(list(pods.values()), state.now, state.spec.pod.scheduler_name)
-    if troubles and phase == "Starting":
-        trouble = troubles[0]
-        return trouble.reason, _placed(state, pods) + trouble.message, trouble.lasting
+    if phase == "Starting":
+        troubles = pod_start.troubles(list(pods.values()), state.now, state.spec.pod.scheduler_name)
+        for trouble in troubles[:1]:
+            return trouble.reason, _placed(state, pods) + trouble.message, trouble.lasting
     problem, attempt = inputs.problem, state.attempt
     if problem is None:
         return None
@@ -278,14 +285,7 @@ def _stalled_for(state: State, pods: dict[int, Manifest]) -> float:
     return deadlines.remaining(last, state.spec.stall_timeout_seconds, state.now, reception.gaps)
 
 
-def _stuck(state: State, pods: dict[int, Manifest]) -> tuple[Manifest, float, float] | None:
-    """The pod whose container is not made, with the seconds that it has for it and those left."""
-    timeout = state.spec.stall_timeout_seconds
-    return pod_start.stall(list(pods.values()), state.now, timeout, state.observed.reception)
-
-
-def _start_seconds(state: State, pods: dict[int, Manifest]) -> float | None:
+def _start_seconds(state: State, pods: dict[int, Manifest], stall: pod_start.Stall | None) -> float | None:
     """Seconds until there is more to say, or to do, about pods that do not start."""
-    stuck = _stuck(state, pods)
     again = pod_start.look_again(list(pods.values()), state.now, state.spec.pod.scheduler_name)
-    return deadlines.soonest(again, None if stuck is None else stuck[2])
+    return deadlines.soonest(again, None if stall is None else stall.left)

@@ -153,17 +153,17 @@ def stalled(state: State) -> Cause:
     return Cause("Stalled", f"no progress for {limit} s (spec.stallTimeoutSeconds)")
 
 
-def never_started(state: State, pod: Manifest, seconds: float) -> Plan:
+def never_started(state: State, stall: pod_start.Stall) -> Plan:
     """The container of a pod that has a node is not made. A watch that is late must not end a gang that has
     started meanwhile: the pod itself is read first."""
-    name = str(pod["metadata"]["name"])
+    name = str(stall.pod["metadata"]["name"])
     text = (
-        f"pod {name!r} has had a node for {seconds:.0f} s (spec.stallTimeoutSeconds, but at least "
+        f"pod {name!r} has had a node for {stall.limit:.0f} s (spec.stallTimeoutSeconds, but at least "
         f"{pod_start.LONGEST_START_SECONDS:.0f} s) and its container has not started: "
         f"`kubectl get events --field-selector involvedObject.name={name}` says why"
     )
-    cause = Cause("Stalled", text, pod=name, rank=failure.rank_of(pod))
-    return replace(failed(state, cause), confirm=[Ref.of(pod)])
+    cause = Cause("Stalled", text, pod=name, rank=failure.rank_of(stall.pod))
+    return replace(failed(state, cause), confirm=[Ref.of(stall.pod)])
 
 
 def _end(state: State, reason: str, message: str, changes: Manifest) -> Plan:
@@ -194,10 +194,8 @@ def _end(state: State, reason: str, message: str, changes: Manifest) -> Plan:
 
 def message_after_end(state: State) -> str:
     """status.message of a job that has ended: it says so where an edit came too late."""
-    said, used = (
-        str(state.status.get("message", "")).removesuffix(f"; {EDITED}"),
-        state.status.get("attemptSpec"),
-    )
+    said = str(state.status.get("message", "")).removesuffix(f"; {EDITED}")
+    used = state.status.get("attemptSpec")
     return said if used in {None, spec_digest(state)} else f"{said}; {EDITED}"
 
 

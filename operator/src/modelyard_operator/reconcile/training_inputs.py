@@ -10,21 +10,10 @@ from modelyard_algorithms.contract.hyperparameters import Hyperparameters
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.api.dataset import KIND as DATASET
 from modelyard_operator.api.dataset import Dataset
+from modelyard_operator.api.training_job import MADE_FROM
 from modelyard_operator.desired.training_pods import TrainingInput
 from modelyard_operator.plan import Manifest, Ref, StoragePending, fingerprint
 from modelyard_operator.reconcile.training_state import Problem, State
-
-MADE_FROM = {
-    "algorithm",
-    "hyperparameters",
-    "datasets",
-    "workers",
-    "resources",
-    "pod",
-    "image",
-    "checkpoints",
-}
-"""Fields of the spec that the pods are made from."""
 
 
 @dataclass(frozen=True)

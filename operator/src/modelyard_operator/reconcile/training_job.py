@@ -95,24 +95,24 @@ def _suspend(state: State, problem: Problem | None) -> Plan:
 
     What only an edit can correct is said now, not when the job is to go on.
     """
-    invalid = problem if problem is not None and problem.phase == "Invalid" else None
-    begin = "go on from the newest checkpoint" if state.attempt else "start it"
-    reason, message = "Suspended", f"suspended: set spec.suspend to false to {begin}"
-    if invalid is not None:
-        reason, message = invalid.reason, f"suspended, and cannot go on as it is: {invalid.message}"
+    if problem is not None and problem.phase == "Invalid":
+        phase, reason = "Invalid", problem.reason
+        message = f"suspended, and cannot go on as it is: {problem.message}"
+        events = state.events_on_reason(reason, message)
+    else:
+        phase = reason = "Suspended"
+        begin = "go on from the newest checkpoint" if state.attempt else "start it"
+        message = f"suspended: set spec.suspend to false to {begin}"
+        events = state.events_on_phase(phase, message)
     status = state.next_status(
-        phase="Suspended" if invalid is None else "Invalid",
+        phase=phase,
         reason=reason,
         message=message,
         changes={"activeSeconds": round(state.active_seconds(), 3)},
         drop=("attemptStartTime", "retryTime", "attemptSpec"),
-        reconciling=invalid is None and bool(state.live_pods()),
-        stalled=invalid is not None,
+        reconciling=phase == "Suspended" and bool(state.live_pods()),
+        stalled=phase == "Invalid",
     )
-    if invalid is None:
-        events = state.events_on_phase("Suspended", message)
-    else:
-        events = state.events_on_reason(reason, message)
     return Plan(
         finalizer=state.keeps_finalizer,
         status=status,
