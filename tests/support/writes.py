@@ -156,6 +156,8 @@ class _Proxy:
             headers["Authorization"] = authorization
         url = self._access.server + request.raw_path
         async with self._session.request(request.method, url, data=body or None, headers=headers) as answer:
+            # The end first: another thread takes a write with a status for one that has ended.
+            write.ended = time.monotonic()
             write.status = answer.status
             kept = {k: v for k, v in answer.headers.items() if k.lower() not in DROPPED}
             response = web.StreamResponse(status=answer.status, headers=kept)
