@@ -28,6 +28,12 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 def connect(url: str, token: str | None) -> httpx.Client:
     """A client of one server; it may be used for many requests."""
+    token = (token or "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise SystemExit(
+            "MODELYARD_TOKEN has a line break or a character that is not ASCII: set it again, from the "
+            "Secret that the Deployment's status.tokenSecretName names"
+        )
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.Client(base_url=url, headers=headers, timeout=60)
 
@@ -137,17 +143,18 @@ def _print(client: httpx.Client, image: Path) -> bool:
 
 def _print_folder(client: httpx.Client, folder: Path) -> bool:
     """A line for each image; returns whether one was refused."""
-    images = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    images = sorted(path for path in found if path.is_file())
     if not images:
         sys.exit(f"there are no images in {folder}")
     refused = False
-    for image, found in predictions(client, images):
+    for image, answer in predictions(client, images):
         name = image.relative_to(folder)
-        if "error" in found:
+        if "error" in answer:
             refused = True
-            print(f"{name}: {found['error']}", file=sys.stderr)
+            print(f"{name}: {answer['error']}", file=sys.stderr)
         else:
-            print(f"{name}\t{found['label']}\t{found['score']:.4f}")
+            print(f"{name}\t{answer['label']}\t{answer['score']:.4f}")
     return refused
 
 
