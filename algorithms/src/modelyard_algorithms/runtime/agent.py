@@ -1,15 +1,15 @@
 """torchrun for a training of one pod: it listens on no address but loopback.
 
-torchrun's rendezvous, and the process group after it, meet at a TCPStore. It listens on all interfaces without
-authentication, and ``--standalone`` unpickles what it reads there: anybody who reaches the pod could run code
-in it. The processes of one pod need no network to meet. So the agent, which is alone, keeps its store in memory,
-and the processes meet in a file (``distributed.join``).
+The rendezvous of torchrun, and the process group after it, meet at a TCPStore. It listens on all
+interfaces, without authentication, and ``--standalone`` unpickles what it reads there: anybody who reaches
+the pod could run code in it. The processes of one pod need no network to meet. So the agent, which is
+alone, keeps its store in memory, and the processes meet in a file (``distributed.join``).
 
 Source: PyTorch documentation, "Rendezvous" (registry of rendezvous handlers).
 """
 
+from torch._C._distributed_c10d import HashStore, PrefixStore
 from torch.distributed import run as torchrun
-from torch.distributed.distributed_c10d import HashStore, PrefixStore
 from torch.distributed.elastic.rendezvous import (
     RendezvousHandler,
     RendezvousInfo,
