@@ -64,7 +64,7 @@ def uses(path: Path) -> list[Use]:
         for match, rule in sorted(matches, key=lambda each: each[0].start()):
             line = start + piece.count("\n", 0, match.start())
             found.append(Use(path, line, " ".join(match[0].split()), rule.suggestion))
-    return found
+    return sorted(found, key=lambda use: use.line)
 
 
 def files(paths: Iterable[Path]) -> Iterator[Path]:
