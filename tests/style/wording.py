@@ -35,7 +35,7 @@ NOT_YET = {Path(name) for name in ("docs/api.md", "docs/architecture.md", "chart
 """Left out of CHECKED until what they are generated from, or what they describe, is rewritten."""
 SUFFIXES = {".py", ".md", ".yaml", ".tpl", ".txt", ".html"}
 """No JSON: bench/results holds what programs wrote."""
-CODE = re.compile(r"^```.*?^```|`[^`\n]*`|\]\([^)\s]*\)", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"^```.*?^```|`(?:[^`\n]|\n(?!\n))*`|\]\([^)\s]*\)", re.MULTILINE | re.DOTALL)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 

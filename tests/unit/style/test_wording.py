@@ -85,8 +85,8 @@ def test_a_phrase_is_found_across_a_line_break(tmp_path: Path) -> None:
 
 
 def test_code_and_links_of_a_page_are_not_prose(tmp_path: Path) -> None:
-    page = "`tell` and [name](tell.md)\n\n```sh\necho tell\n```\n\nThey tell it.\n"
-    assert words(tmp_path / "page.md", page) == [(7, "tell")]
+    page = "`tell`, `a\ntell` and [name](tell.md)\n\n```sh\necho tell\n```\n\nThey tell it.\n"
+    assert words(tmp_path / "page.md", page) == [(8, "tell")]
 
 
 def test_of_python_messages_and_docstrings_but_those_of_functions_are_read(tmp_path: Path) -> None:
