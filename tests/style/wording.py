@@ -29,6 +29,8 @@ CHECKED = [
         "charts",
         "examples",
         "bench",
+        "cluster/src",
+        "demo/src",
     )
 ]
 NOT_YET = {Path(name) for name in ("docs/api.md", "docs/architecture.md", "charts/modelyard/files/crds")}
