@@ -71,8 +71,13 @@ def watch(state: State, inputs: Inputs) -> Plan:
         return training_end.deadline_exceeded(state)
     pods = state.attempt_pods()
     failed = [pod for pod in pods.values() if pod_state.phase(pod) == "Failed"]
+    missing = sorted(set(range(state.attempt_workers)) - set(pods))
     if failed and not _only_echoes(state, pods, failed):
-        return training_end.failed(state, failure.root_cause(failed))
+        cause = failure.root_cause(failed)
+        # A rank that went while nobody watched is the cause of what the others report.
+        return training_end.failed(
+            state, training_end.pod_deleted(state, missing) if missing and cause.echo else cause
+        )
     done = len(pods) == state.attempt_workers and all(
         pod_state.phase(p) == "Succeeded" for p in pods.values()
     )
@@ -80,7 +85,6 @@ def watch(state: State, inputs: Inputs) -> Plan:
         return training_end.succeeded(state, pods[0])
     if spec_digest(state) != state.status.get("attemptSpec") and inputs.problem is None:
         return training_end.restart(state, "SpecChanged", "the spec was edited: restarting with the new one")
-    missing = sorted(set(range(state.attempt_workers)) - set(pods))
     if missing and state.status["phase"] == "Running":
         return training_end.failed(state, training_end.pod_deleted(state, missing))
     if missing and inputs.problem is None and replaced(state, inputs):
