@@ -8,7 +8,7 @@ from modelyard_operator.desired import rendezvous, training_pods
 from modelyard_operator.plan import Event, Manifest, Plan, Storage, parse_time, timestamp
 from modelyard_operator.policies import deadlines, failure, pod_start, pod_state, progress, retry
 from modelyard_operator.reconcile import dataset_use, training_end
-from modelyard_operator.reconcile.training_inputs import Inputs, replaced, spec_digest
+from modelyard_operator.reconcile.training_inputs import Inputs, anew, replaced, spec_digest
 from modelyard_operator.reconcile.training_state import State
 
 ECHO_SECONDS = 3.0
@@ -26,7 +26,7 @@ def begin(state: State, inputs: Inputs) -> Plan:
     if state.live_pods() or wait > 0:
         return _await_restart(state, wait)
     attempt = state.attempt + 1
-    message = _starting(attempt, state.spec.workers)
+    message = _starting(attempt, state.spec.workers) + anew(state, inputs)
     changes = {
         "attempt": attempt,
         "attemptSpec": inputs.spec_digest,
@@ -145,7 +145,8 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
     changes = _progress(state)
     summary = (changes.get("progress") or state.status.get("progress") or {}).get("summary")
     # The words that the attempt began with: while nothing has happened there is nothing to write.
-    said = _starting(state.attempt, state.attempt_workers)
+    plain, said = _starting(state.attempt, state.attempt_workers), str(state.status.get("message", ""))
+    said = said if said.startswith(plain) else plain
     if phase == "Running":
         said = f"attempt {state.attempt}: running"
     message = f"attempt {state.attempt}: {summary}" if summary else said

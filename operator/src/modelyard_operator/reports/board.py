@@ -15,8 +15,8 @@ from modelyard_operator.reports.availability import Availability
 
 REMEMBERED = 10_000
 WRITES_PER_SECOND = 25.0
-"""All objects' status writes for reports together. Each namespace with reports has the same share of them: with
-many that report, each waits longer, and objects of other namespaces do not."""
+"""All objects' status writes for reports together. Each namespace with reports has the same share of them:
+with many that report, each waits longer, and objects of other namespaces do not."""
 
 
 @dataclass(slots=True)
