@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from time import sleep
 
 import pytest
 
@@ -188,46 +187,6 @@ def test_many_long_lists_at_once_fit_the_container(tmp_path: Path) -> None:
         assert store.peak_memory < 900 * MEGABYTE
     finally:
         store.kill()
-
-
-def deletion(keys: int) -> tuple[bytes, str]:
-    """The body of "delete objects", and its digest."""
-    names = "".join(f"<Object><Key>absent/{number:0100}</Key></Object>" for number in range(keys))
-    body = f"<Delete>{names}</Delete>".encode()
-    return body, base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-
-
-@pytest.mark.parametrize("who", ["another tenant", "a wrong secret", "nobody"])
-@pytest.mark.parametrize("whose", ["a tenant", "root"])
-def test_bodies_that_do_not_come_hold_up_nobody_else(tmp_path: Path, who: str, whose: str) -> None:
-    store = StoreProgram(tmp_path)
-    store.start()
-    try:
-        other, victim = tenant(store, "b"), tenant(store, BUCKET.removeprefix("modelyard-"))
-        if whose == "root":
-            victim = Caller(store.port, store.root.access_key, store.root.secret_key)
-        wrong = Caller(store.port, victim.access, "not-the-secret")
-        holder = {"another tenant": other, "a wrong secret": wrong, "nobody": Caller(store.port)}[who]
-        first = head(holder, "POST", f"/{BUCKET}", "delete=", length=4 * MEGABYTE) + bytes(20_000)
-        body, digest = deletion(1000)
-        with ExitStack() as stack:
-            for number in range(24):
-                held = stack.enter_context(connected(store.port, f"127.0.0.{2 + number % 8}"))
-                held.sendall(first)
-            sleep(1)
-            found = victim.send("POST", f"/{BUCKET}", "delete=", headers={"Content-MD5": digest}, body=body)
-            assert found.status == 200, found
-    finally:
-        store.kill()
-
-
-def test_a_body_that_comes_slowly_is_ended(store: StoreProgram, caller: Caller) -> None:
-    with connected(store.port) as connection:
-        connection.sendall(head(caller, "POST", f"/{BUCKET}", "delete=", length=MEGABYTE))
-        for _ in range(100):
-            pour(connection, bytes(8000), 1)
-            sleep(0.1)
-        assert b"IncompleteBody" in rest(connection)
 
 
 def test_more_keys_than_s3_deletes_at_once_are_refused(caller: Caller) -> None:
