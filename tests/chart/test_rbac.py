@@ -45,9 +45,6 @@ IN_A_NAMESPACE = [
 ]
 IN_ITS_OWN = [
     ("update", "leases.coordination.k8s.io/modelyard-operator"),
-    ("list", "configmaps"),
-    ("create", "configmaps"),
-    ("delete", "configmaps"),
     ("get", "secrets/modelyard-store-root"),
     ("create", "secrets"),
 ]
