@@ -19,7 +19,7 @@ from typing import Any
 
 from modelyard_operator import health, metrics
 from modelyard_operator.engine.cache import Cache
-from modelyard_operator.engine.journal import CROWD, Journal
+from modelyard_operator.engine.freshness import Freshness
 from modelyard_operator.engine.loop import Engine
 from modelyard_operator.engine.observe import Observer
 from modelyard_operator.engine.perform import Performer
@@ -31,7 +31,6 @@ from modelyard_operator.engine.tenancy.keeper import Tenants
 from modelyard_operator.engine.term import Term
 from modelyard_operator.engine.uploads import Uploads
 from modelyard_operator.engine.watches import Watches
-from modelyard_operator.kube import resources
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.credentials import Access
 from modelyard_operator.kube.discovery import KServe
@@ -53,6 +52,8 @@ log = logging.getLogger("modelyard_operator")
 CONTROLLERS: Mapping[str, Controller] = {
     found.kind: found for found in (dataset.CONTROLLER, training_job.CONTROLLER, deployment.CONTROLLER)
 }
+CROWD = 8
+"""So many objects to reconcile are a burst: events are sent more slowly."""
 CALM_SECONDS = 5.0
 """After a crowd, until events are no longer held back."""
 FINISH_SECONDS = 5.0
@@ -97,36 +98,28 @@ class Operator:
         self.uploads = Uploads(self.tenants.bucket, self._notify)
         self.purger = Purger(self.tenants.bucket, self._notify)
         self.recorder = Recorder(writer, settings.identity, busy=self._busy)
-        looks = self.client.fenced(self._fence)
-        self.journal = Journal(
-            looks,
-            self.cache,
-            namespace=self.namespace,
-            kinds=[resources.TRAINING_JOB],
-            watched=settings.watch_namespaces,
-            crowded=lambda: self.queue.depth >= CROWD,
-        )
+        watched = settings.watch_namespaces
+        freshness = Freshness(self.client, watched[0] if watched else None)
         references = References(self.store, self.client)
         observer = Observer(
             self.cache,
             references,
             lambda: self.keeper.current,
             self.board,
-            self.journal,
             self.tenants.of,
             self.uploads.is_there,
+            freshness.is_current,
         )
         self.engine = Engine(
             cache=self.cache,
             queue=self.queue,
             observer=observer,
-            performer=Performer(looks, self.cache, self.recorder, self.purger, self.journal, self.uploads),
-            leading=lambda: self.elector.leading and self.journal.is_open,
+            performer=Performer(writer, self.cache, self.recorder, self.purger, self.uploads),
             workers=settings.workers,
         )
         self.term = Term(
             cache=self.cache,
-            journal=self.journal,
+            freshness=freshness,
             engine=self.engine,
             tenants=self.tenants,
             refresh=self.keeper.refresh if choice.needs_platform_keys(settings) else None,
@@ -172,7 +165,6 @@ class Operator:
         ]
         if choice.needs_platform_keys(self.settings):
             tasks.append(asyncio.create_task(self.keeper.run(), name="platform"))
-        self.engine.start()
         signals = asyncio.create_task(self._signals(), name="signals")
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
         try:
@@ -222,11 +214,6 @@ class Operator:
             self.board.availability.begin()
         self.term.changed(leading)
 
-    def _fence(self) -> None:
-        """Before each write of a look."""
-        self.elector.fence()
-        self.journal.fence()
-
     def _notify(self, key: Key) -> None:
         self.engine.notify(key)
 
@@ -234,8 +221,7 @@ class Operator:
         self.kserve.hurry()
 
     def _everything(self) -> None:
-        if self.elector.leading:
-            self.engine.begin()
+        self.engine.notify_all()
 
     def _new_keys(self) -> None:
         self.tenants.clear()

@@ -131,6 +131,9 @@ class Observed:
     """When reports could have come."""
     storage: Storage | StoragePending = NO_STORAGE
     """The storage of the object's namespace."""
+    current: bool = False
+    """No other replica can have written the object's status since this version of it. Otherwise only a write
+    of the status, which fails on an outdated version, shows that."""
     uploaded: bool = False
     """The object that the last plan waited for (Plan.await_upload) is in the store."""
 
@@ -184,8 +187,6 @@ class Plan:
     status_first: bool = False
     """Write the status before touching children: what it records (an attempt's number) must outlive
     a crash in the middle."""
-    status_later: bool = False
-    """Where many objects wait, it may first be put on record together with others', and be written later."""
     delete: Sequence[Ref] = ()
     grace_seconds: int | None = None
     """Grace period of these deletions; None: the pod's own."""

@@ -38,13 +38,15 @@ def worker_pods(
     spec: TrainingJobSpec,
     *,
     attempt: int,
+    record: str,
     hyperparameters: Mapping[str, int | float | str | bool],
     fingerprint: str,
     datasets: Mapping[str, TrainingInput],
 ) -> list[Manifest]:
-    """All pods of an attempt, by rank; ``datasets`` by channel, "train" among them."""
+    """All pods of an attempt, by rank; ``datasets`` by channel, "train" among them; ``record`` is what their
+    annotation says of the attempt."""
     task, secrets = _task(owner, spec, attempt, hyperparameters, fingerprint, datasets)
-    return [_pod(owner, spec, task, secrets, rank) for rank in range(spec.workers)]
+    return [_pod(owner, spec, task, record, secrets, rank) for rank in range(spec.workers)]
 
 
 def _task(
@@ -118,7 +120,12 @@ def _inputs(datasets: Mapping[str, TrainingInput]) -> dict[str, tuple[TrainingIn
 
 
 def _pod(
-    owner: Observed, spec: TrainingJobSpec, task: TrainingTask, secrets: Mapping[str, str], rank: int
+    owner: Observed,
+    spec: TrainingJobSpec,
+    task: TrainingTask,
+    record: str,
+    secrets: Mapping[str, str],
+    rank: int,
 ) -> Manifest:
     name = naming.worker_pod(owner.name, task.attempt, rank)
     labels = {naming.ATTEMPT_LABEL: str(task.attempt), naming.RANK_LABEL: str(rank)}
@@ -135,6 +142,7 @@ def _pod(
     found = metadata(owner, name, labels=labels)
     # Autoscalers must not move a gang member: that restarts the whole attempt.
     found["annotations"] = {
+        naming.RECORD_ANNOTATION: record,
         "karpenter.sh/do-not-disrupt": "true",
         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
         "sidecar.istio.io/inject": "false",

@@ -43,7 +43,6 @@ NETWORK_POLICY = Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolic
 DISRUPTION_BUDGET = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 ENDPOINT_SLICE = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 NAMESPACE = Resource("v1", "Namespace", "namespaces", namespaced=False)
-CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps")
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 EVENT = Resource("events.k8s.io/v1", "Event", "events")
 TOKEN_REVIEW = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews", namespaced=False)
@@ -79,7 +78,6 @@ _TABLE = {
         SECRET,
         INFERENCE_SERVICE,
         NAMESPACE,
-        CONFIG_MAP,
         LEASE,
         EVENT,
         TOKEN_REVIEW,

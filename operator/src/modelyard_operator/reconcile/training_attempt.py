@@ -7,7 +7,7 @@ from dataclasses import replace
 from modelyard_operator.desired import rendezvous, training_pods
 from modelyard_operator.plan import Event, Manifest, Plan, Storage, parse_time, timestamp
 from modelyard_operator.policies import deadlines, failure, pod_start, pod_state, progress, retry
-from modelyard_operator.reconcile import dataset_use, training_end
+from modelyard_operator.reconcile import dataset_use, training_end, training_record
 from modelyard_operator.reconcile.training_inputs import Inputs, anew, replaced, spec_digest
 from modelyard_operator.reconcile.training_state import State
 
@@ -18,13 +18,29 @@ QUIET_SECONDS = 60.0
 
 
 def begin(state: State, inputs: Inputs) -> Plan:
-    """The next attempt: its number first, then its pods; not before the last attempt's pods are gone."""
+    """The next attempt: its status first, then its pods; not before the last attempt's pods are gone. A first
+    attempt, where no other operator can have begun one, is its pods alone: the status follows from them."""
     retry_time = state.status.get("retryTime")
     wait = (parse_time(retry_time) - state.now).total_seconds() if retry_time else 0.0
     if wait > retry.LONGEST_DELAY:
         wait = 0.0  # No back-off is that long: the clock has been put back.
     if state.live_pods() or wait > 0:
         return _await_restart(state, wait)
+    begun = _begun(state, inputs)
+    by_pods = begun.attempt == 1 and state.observed.current
+    return Plan(
+        finalizer=state.keeps_finalizer,
+        status=None if by_pods else begun.status,
+        status_first=True,
+        delete=state.deletions(state.pods),
+        create=_pods(begun, inputs),
+        events=[Event("Starting", begun.status["message"])],
+        requeue_after=_deadline_left(begun),
+    )
+
+
+def _begun(state: State, inputs: Inputs) -> State:
+    """With the status in which the next attempt has begun."""
     attempt = state.attempt + 1
     message = _starting(attempt, state.spec.workers) + anew(state, inputs)
     changes = {
@@ -45,23 +61,19 @@ def begin(state: State, inputs: Inputs) -> Plan:
         changes=changes,
         drop=("retryTime", "progress"),
     )
-    begun = replace(state, status=status)
-    return Plan(
-        finalizer=state.keeps_finalizer,
-        status=status,
-        status_first=True,
-        status_later=True,
-        delete=state.deletions(state.pods),
-        create=training_pods.worker_pods(
-            begun.observed,
-            begun.spec,
-            attempt=attempt,
-            hyperparameters=inputs.hyperparameters,
-            fingerprint=inputs.fingerprint,
-            datasets=inputs.datasets,
-        ),
-        events=[Event("Starting", message)],
-        requeue_after=_deadline_left(begun),
+    return replace(state, status=status)
+
+
+def _pods(state: State, inputs: Inputs) -> list[Manifest]:
+    """All pods of the attempt under way, by rank."""
+    return training_pods.worker_pods(
+        state.observed,
+        state.spec,
+        attempt=state.attempt,
+        record=training_record.annotation(state.status),
+        hyperparameters=inputs.hyperparameters,
+        fingerprint=inputs.fingerprint,
+        datasets=inputs.datasets,
     )
 
 
@@ -69,15 +81,14 @@ def watch(state: State, inputs: Inputs) -> Plan:
     """An attempt that has begun: what its pods, the clock and the spec say."""
     if (limit := state.spec.active_deadline_seconds) and state.active_seconds() >= limit:
         return training_end.deadline_exceeded(state)
+    if state.torn:
+        said = "its pods were not all created from the same spec and Datasets: restarting with the newest"
+        return training_end.restart(state, "PodsDisagree", said)
     pods = state.attempt_pods()
     failed = [pod for pod in pods.values() if pod_state.phase(pod) == "Failed"]
     missing = sorted(set(range(state.attempt_workers)) - set(pods))
     if failed and not _only_echoes(state, pods, failed):
-        cause = failure.root_cause(failed)
-        # A rank that went while nobody watched is the cause of what the others report.
-        return training_end.failed(
-            state, training_end.pod_deleted(state, missing) if missing and cause.echo else cause
-        )
+        return training_end.failed(state, training_end.cause(state, failed, missing))
     done = len(pods) == state.attempt_workers and all(
         pod_state.phase(p) == "Succeeded" for p in pods.values()
     )
@@ -109,19 +120,13 @@ def _going_on(
     """Nothing has ended: create what is missing, say how far it is."""
     create: list[Manifest] = []
     if missing and inputs.problem is None:
-        wanted = training_pods.worker_pods(
-            state.observed,
-            state.spec,
-            attempt=state.attempt,
-            hyperparameters=inputs.hyperparameters,
-            fingerprint=inputs.fingerprint,
-            datasets=inputs.datasets,
-        )
+        wanted = _pods(state, inputs)
         create = [wanted[rank] for rank in missing if rank < len(wanted)]
     status, events = _status(state, inputs, pods)
     return Plan(
         finalizer=state.keeps_finalizer,
         status=status,
+        status_first=state.adopted,
         # The attempt's first look deletes them; one that a crash cut off has not.
         delete=state.deletions(state.other_pods()),
         create=create,

@@ -142,6 +142,15 @@ def deadline_exceeded(state: State) -> Plan:
     )
 
 
+def cause(state: State, failed: list[Manifest], missing: list[int]) -> Cause:
+    """Why an attempt failed: ``failed`` are its pods that have, ``missing`` the ranks that have no pod.
+
+    A rank that went while nobody watched is the cause of what the others report of it.
+    """
+    found = failure.root_cause(failed)
+    return pod_deleted(state, missing) if missing and found.echo else found
+
+
 def pod_deleted(state: State, ranks: list[int]) -> Cause:
     """A running worker was deleted by somebody: not the user's failure, and counted as none."""
     name = naming.worker_pod(state.observed.name, state.attempt, ranks[0])

@@ -6,8 +6,9 @@
        │            ▼  └──────┐ ▼
     Suspended ◄── (suspend)  Restarting
 
-An attempt's number is in the status, or on record for it, before its pods are created, so that no crash
-can use it twice; the next attempt begins only when every pod of the one before is gone.
+The first attempt is recorded on its pods, and the status follows from them. The number of every later one
+is in the status before its pods are created, so that no crash can use it twice; and it begins only when
+every pod of the one before is gone.
 """
 
 from __future__ import annotations
@@ -23,9 +24,7 @@ from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref, parse_
 from modelyard_operator.policies import deadlines
 from modelyard_operator.reconcile import purge, training_attempt, training_end, training_inputs
 from modelyard_operator.reconcile.controller import Controller
-from modelyard_operator.reconcile.training_state import Problem, State
-
-TERMINAL = frozenset({"Succeeded", "Failed"})
+from modelyard_operator.reconcile.training_state import TERMINAL, Problem, State
 
 
 def plan(observed: Observed) -> Plan:

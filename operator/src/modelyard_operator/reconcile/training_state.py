@@ -11,7 +11,9 @@ from modelyard_operator import naming
 from modelyard_operator.api.training_job import TrainingJob, TrainingJobSpec
 from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref, parse_time
 from modelyard_operator.policies import conditions, pod_state, progress
+from modelyard_operator.reconcile import training_record
 
+TERMINAL = frozenset({"Succeeded", "Failed"})
 LOST_AFTER_SECONDS = 60.0
 """A pod still terminating this long after its grace period is on a node that nobody reaches."""
 
@@ -38,6 +40,8 @@ class State:
     status: Manifest
     pods: list[Manifest]
     """All pods of the job, of any attempt, also those that are terminating."""
+    adopted: bool = False
+    """The object has no status of its first attempt yet: ``status`` follows from the attempt's pods."""
 
     @classmethod
     def of(cls, observed: Observed) -> State:
@@ -45,7 +49,11 @@ class State:
         pods = sorted(
             (c for c in observed.children if c["kind"] == "Pod"), key=lambda p: str(p["metadata"]["name"])
         )
-        return cls(observed, typed.spec, dict(observed.object.get("status") or {}), pods)
+        status = dict(observed.object.get("status") or {})
+        first = [pod for pod in pods if str(pod["metadata"]["name"]).startswith(f"{observed.name}-1-")]
+        if status.get("attempt") or status.get("phase") in TERMINAL or not first:
+            return cls(observed, typed.spec, status, pods)
+        return cls(observed, typed.spec, status | _begun(first, typed.spec), pods, adopted=True)
 
     @property
     def now(self) -> datetime:
@@ -59,6 +67,16 @@ class State:
     def attempt_workers(self) -> int:
         """Workers that the current attempt began with; the spec may have been edited since."""
         return int(self.status.get("attemptWorkers", self.spec.workers))
+
+    @property
+    def torn(self) -> bool:
+        """Whether pods of the attempt under way were created from another decision than its status records,
+        or nothing tells what they were created from. Two operators in turn may have begun it."""
+        if self.status.get("phase") != "Starting":
+            return False
+        records = training_record.of_pods(self.attempt_pods().values())
+        unknown = self.adopted and "attemptSpec" not in self.status
+        return unknown or not all(record.agrees(self.status) for record in records)
 
     @property
     def keeps_finalizer(self) -> bool:
@@ -166,3 +184,11 @@ class State:
         """An event where the reason of Ready changes, so that waiting for the same thing says it once."""
         before = {c["type"]: c["reason"] for c in self.status.get("conditions", [])}
         return [Event(reason, message, "Warning")] if before.get("Ready") != reason else []
+
+
+def _begun(pods: Sequence[Manifest], spec: TrainingJobSpec) -> Manifest:
+    """Status of a first attempt, by its pods."""
+    created = min(str(pod["metadata"]["creationTimestamp"]) for pod in pods)
+    found: Manifest = {"attempt": 1, "attemptWorkers": spec.workers, "attemptStartTime": created}
+    found |= next((r.status for r in training_record.of_pods(pods) if r.attempt == 1), {})
+    return found | {"phase": "Starting", "startTime": found["attemptStartTime"], "failures": 0}
