@@ -35,7 +35,7 @@ type front struct {
 	idle      time.Duration
 	separate  bool
 	requests  *shares
-	bodies    *shares
+	bodies    *bodies
 	server    *fasthttp.Server
 	found     chan struct{}
 	once      sync.Once
@@ -50,11 +50,15 @@ type port struct {
 
 // newFront listens at the addresses of the configuration, and takes them and the certificates out of it.
 func newFront(config *embedgw.Config, bounds limits) (*front, error) {
+	bodies, err := newBodies(config)
+	if err != nil {
+		return nil, err
+	}
 	f := &front{
 		idle: bounds.idle, separate: len(config.AdminPorts) > 0, found: make(chan struct{}),
-		requests: newShares(bounds.requests), bodies: newShares(heldBodies),
+		requests: newShares(bounds.requests), bodies: bodies,
 	}
-	err := f.listen(port{body: bodyBytes}, config.Ports[0], config.CertFile, config.KeyFile, bounds)
+	err = f.listen(port{body: bodyBytes}, config.Ports[0], config.CertFile, config.KeyFile, bounds)
 	if err == nil && f.separate {
 		admin := port{admin: true, body: adminBodyBytes}
 		err = f.listen(admin, config.AdminPorts[0], config.AdminCertFile, config.AdminKeyFile, bounds)

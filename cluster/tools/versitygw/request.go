@@ -16,11 +16,6 @@ const (
 	// 2 MiB, "delete objects" with 1,000 keys of 1,024 bytes about 1 MiB. The admin API's are single accounts.
 	bodyBytes      = 4 << 20
 	adminBodyBytes = 64 << 10
-	// VersityGW holds such a body whole and decoded, in 20 times its size and more. So many are held at once, and
-	// others wait; those of a few KiB are not counted, since requests are.
-	heldBodies  = 4
-	smallBody   = 16 << 10
-	waitSeconds = 10
 )
 
 // admit is the first to see a request: it lets VersityGW have it, if it is within the limits.
@@ -58,10 +53,7 @@ func (f *front) admit(ctx fiber.Ctx) error {
 	case length > client.port.body:
 		return refuse(ctx, s3err.GetEntityTooLargeErr(int64(length), int64(client.port.body)))
 	case length > smallBody:
-		if !f.bodies.await(client.client) {
-			return slowDown(ctx)
-		}
-		defer f.bodies.give(client.client)
+		return f.bodies.pass(ctx, length)
 	}
 	return ctx.Next()
 }

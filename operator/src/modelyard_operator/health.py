@@ -19,6 +19,8 @@ from modelyard_operator.kube.store import Store
 LAG_PERIOD = 1.0
 LONGEST_LAG = 20.0
 LONGEST_WORK = 150.0
+RENDER_SECONDS = 1.0
+"""Anybody may ask for the metrics, and as often as he likes: between two renderings all get the same."""
 
 Check = Callable[[], str | None]
 """Says what is wrong, or None."""
@@ -77,9 +79,15 @@ def synced(what: Callable[[], Mapping[str, bool]]) -> Check:
     return check
 
 
-def application(live: Iterable[Check], ready: Iterable[Check], store: Store) -> web.Application:
+def application(
+    live: Iterable[Check],
+    ready: Iterable[Check],
+    store: Store,
+    clock: Callable[[], float] = time.monotonic,
+) -> web.Application:
     """/healthz, /readyz and /metrics."""
     live, ready = list(live), list(ready)
+    shown, until = b"", float("-inf")
 
     async def healthz(_: web.Request) -> web.Response:
         return _answer(live)
@@ -88,12 +96,13 @@ def application(live: Iterable[Check], ready: Iterable[Check], store: Store) -> 
         return _answer([*live, *ready])
 
     async def show(_: web.Request) -> web.Response:
-        for check in live:
-            check()
-        _count(store)
-        return web.Response(
-            body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
+        nonlocal shown, until
+        if clock() >= until:
+            for check in live:
+                check()
+            _count(store)
+            shown, until = generate_latest(metrics.REGISTRY), clock() + RENDER_SECONDS
+        return web.Response(body=shown, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     found = web.Application()
     found.router.add_get("/healthz", healthz)

@@ -24,6 +24,7 @@ class Desk:
             ],
             ready=[health.synced(lambda: self.states)],
             store=self.store,
+            clock=lambda: self.now,
         )
         self.client: TestClient[Request, Application] = TestClient(TestServer(application))
 
@@ -76,3 +77,19 @@ async def test_metrics_tell_objects_by_kind_and_phase_and_the_age_of_watches(des
     assert 'modelyard_objects{kind="TrainingJob",phase="Running"} 1.0' in text
     assert 'modelyard_watch_age_seconds{resource="pods"} 42.0' in text
     assert "process_resident_memory_bytes" in text
+
+
+async def test_metrics_are_rendered_once_a_second_however_often_they_are_asked_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = 0
+
+    def render(*_: object) -> bytes:
+        nonlocal rendered
+        rendered += 1
+        return str(rendered).encode()
+
+    monkeypatch.setattr(health, "generate_latest", render)
+    assert [await desk.ask("/metrics") for _ in range(3)] == [(200, "1")] * 3
+    desk.now += health.RENDER_SECONDS
+    assert await desk.ask("/metrics") == (200, "2")

@@ -17,6 +17,7 @@ STAGES: Mapping[str, frozenset[str]] = {
 }
 """What each kind may report."""
 LONGEST_MESSAGE = 1000
+LONGEST_WORD = 63
 MOST_METRICS = 100
 LARGEST = 1e15
 MESSAGE_BYTES = 4096
@@ -35,8 +36,13 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 Amount = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Line = Annotated[str, Field(max_length=LONGEST_MESSAGE, pattern=r"^\P{Cc}*$")]
-"""No control characters: it ends up in a status, an event and a log."""
+Line = Annotated[
+    str,
+    Field(max_length=LONGEST_MESSAGE, pattern=r"^[[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]\u{200C}\u{200D}]*$"),
+]
+"""It ends up in a status, an event and a log: no control or format characters but joiners."""
+Source = Annotated[str, Field(max_length=LONGEST_MESSAGE, pattern=r"^\P{Cc}*$")]
+"""With a prefix that the object's owner has chosen."""
 MetricName = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9][-A-Za-z0-9_./ ]*$")]
 Moment = Annotated[
     str,
@@ -55,7 +61,7 @@ class CheckpointReport(WireModel):
 class ModelReport(WireModel):
     """The model that a server has read."""
 
-    source: Line
+    source: Source
     """As in the ServingTask."""
     digest: Line
     bytes: Count
@@ -140,18 +146,30 @@ class TrainingResult(WireModel):
     """model.json."""
 
 
+def printable(text: str, keep: str = "") -> str:
+    """The text with a space for each character that hides or moves others."""
+    return "".join(c if c in keep or c.isprintable() else " " for c in text)
+
+
+def _word(text: str) -> str:
+    found = "".join(c for c in text if c.isascii() and c.isalnum())[:LONGEST_WORD]
+    return found if found[:1].isalpha() else "Failed"
+
+
 class Outcome(WireModel):
     """A workload's last words, in the container's termination message.
+
+    What a pod of any image says there is made printable and bounded: it is never refused for its words.
 
     An empty or unreadable message means that the process died without them: the kubelet then puts
     the last log lines there (FallbackToLogsOnError).
     """
 
-    reason: str
+    reason: Annotated[str, AfterValidator(_word)]
     """CamelCase: "Succeeded", or a word from OUTCOME_REASONS."""
-    message: str = ""
+    message: Annotated[str, AfterValidator(lambda text: printable(text[:MESSAGE_BYTES]))] = ""
     retriable: bool = True
-    log_tail: str = ""
+    log_tail: Annotated[str, AfterValidator(lambda text: printable(text[-MESSAGE_BYTES:], "\n\t"))] = ""
     result: dict[str, Any] | None = None
     """A DatasetResult or TrainingResult (camelCase), never without "Succeeded"."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from modelyard_algorithms.contract.environment import EXIT_INVALID
-from modelyard_algorithms.contract.report import PEER_LOST, TERMINATED, Outcome
+from modelyard_algorithms.contract.report import PEER_LOST, TERMINATED, Outcome, printable
 from modelyard_operator import naming
 from modelyard_operator.plan import Manifest, parse_time
 from modelyard_operator.policies import pod_state
@@ -120,5 +120,5 @@ def _terminated(pod: Manifest) -> dict[str, Any]:
 
 
 def _tail(words: Outcome | None, state: dict[str, Any]) -> str | None:
-    text = words.log_tail if words is not None else str(state.get("message") or "")
+    text = words.log_tail if words is not None else printable(str(state.get("message") or ""), "\n\t")
     return text[-LOG_TAIL_CHARACTERS:] or None

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from modelyard_algorithms.contract.report import Outcome
+from modelyard_algorithms.contract.report import Outcome, printable
 from modelyard_operator.plan import Manifest
 from modelyard_operator.policies import pod_start, pod_state
 from modelyard_operator.policies.pod_state import Trouble
@@ -53,7 +53,8 @@ def _crash(ended: Manifest) -> Trouble:
     try:
         words = Outcome.model_validate_json(text)
     except ValidationError:
-        lines = f"; its last lines: {text[-LOG_CHARACTERS:]}" if text else ""
+        last = printable(text[-LOG_CHARACTERS:], "\n\t")
+        lines = f"; its last lines: {last}" if last else ""
         return Trouble(
             "ServerCrashed", f"a server exited with code {ended.get('exitCode')}{lines}", lasting=True
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -18,6 +19,8 @@ from modelyard_operator.storage.connection import connect
 from modelyard_operator.storage.errors import StorageError, sentence
 
 LONGEST_SECONDS = 3600.0
+_LONG = ThreadPoolExecutor(8, "deletion")
+"""Threads for what takes as long as there are objects; all else has asyncio's own."""
 PAGE, PASSES = 1000, 3
 
 T = TypeVar("T")
@@ -56,7 +59,7 @@ class Bucket:
         # <kind>/<object>/: a mistake must never empty the bucket.
         if not prefix.endswith("/") or prefix.count("/") < 2 or "//" in prefix or prefix.startswith("/"):
             raise StorageError(f"{prefix!r} is not the folder of one object; nothing was deleted")
-        return await self._run(lambda client: _purge(client, self.name, prefix))
+        return await self._run(lambda client: _purge(client, self.name, prefix), _LONG)
 
     async def is_empty(self) -> bool:
         """Whether there is no object in it."""
@@ -64,12 +67,13 @@ class Bucket:
 
     async def remove(self) -> int:
         """Delete the bucket and everything in it; returns how many objects that was."""
-        return await self._run(lambda client: _remove(client, self.name))
+        return await self._run(lambda client: _remove(client, self.name), _LONG)
 
-    async def _run(self, work: Callable[[Any], T]) -> T:
+    async def _run(self, work: Callable[[Any], T], threads: ThreadPoolExecutor | None = None) -> T:
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(LONGEST_SECONDS):
-                return await asyncio.to_thread(_with_client, self._place, work)
+                return await loop.run_in_executor(threads, _with_client, self._place, work)
         except StorageError:
             raise
         except Exception as error:

@@ -31,7 +31,7 @@ def test_they_always_fit_and_the_newest_log_lines_stay(character: str) -> None:
     read = Outcome.model_validate(json.loads(data))
     assert read.reason == report.TRAINING_ERROR
     assert read.message
-    assert not read.log_tail or read.log_tail.splitlines()[-1] == tail.splitlines()[-1]
+    assert not read.log_tail or read.log_tail.splitlines()[-1] == words.log_tail.splitlines()[-1]
 
 
 DOCUMENT = Document(key="datasets/d/0/dataset.json", digest="sha256:" + "ab" * 32)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Literal
 
 from modelyard_operator import metrics, naming
 from modelyard_operator.engine.tenancy import secrets
 from modelyard_operator.kube.client import Client
+from modelyard_operator.kube.election import NotLeadingError
 from modelyard_operator.kube.errors import ApiError, NotFoundError
 from modelyard_operator.plan import Ref
 from modelyard_operator.storage.admin import StoreAdmin
@@ -28,6 +30,8 @@ Policy = Literal["Retain", "DeleteWithNamespace", "DeleteWithLastObject"]
 State = Literal["Here", "Gone", "Unknown"]
 UNUSED_SECONDS = 600.0
 """A namespace without an object for this long is not between two of them."""
+AT_ONCE = 2
+"""Removals of all namespaces; each takes as long as its buckets have objects."""
 
 
 class Reclaimer:
@@ -47,6 +51,8 @@ class Reclaimer:
         self._gone: set[str] = set()
         """Accounts whose namespace is gone: a uid never comes back."""
         self._unused: dict[str, float] = {}
+        self._removals: dict[str, asyncio.Task[None]] = {}
+        self._begun: dict[str, float] = {}
 
     async def reclaim(
         self,
@@ -55,7 +61,8 @@ class Reclaimer:
         buckets: Mapping[str, str],
         live: set[str],
     ) -> None:
-        """One pass over all accounts and bucket owners that are not ``live``.
+        """One pass over all accounts and bucket owners that are not ``live``. It does not wait for what it
+        removes: the namespaces in use have their turn after it.
 
         Args:
             admin: The store's admin API.
@@ -68,7 +75,10 @@ class Reclaimer:
         """
         left = 0
         self._unused = {account: since for account, since in self._unused.items() if account not in live}
-        for account in sorted((accounts | set(buckets.values())) - live):
+        unused = (accounts | set(buckets.values())) - live
+        self._begun = {account: since for account, since in self._begun.items() if account in unused}
+        # Who has waited longest comes first: one that fails again and again keeps no other from its turn.
+        for account in sorted(unused, key=lambda account: (self._begun.get(account, 0.0), account)):
             owner = naming.account_owner(account)
             if owner is None:
                 continue
@@ -92,14 +102,29 @@ class Reclaimer:
             if exists:
                 await asyncio.to_thread(admin.delete_account, account)
                 log.info("deleted the account of namespace %s, which is gone", namespace)
-            if self._policy == "Retain":
-                return len(owned)
-            await self._remove(owned, namespace)
-        elif self._policy == "DeleteWithLastObject" and self._is_unused(account, namespace, state):
-            await self._remove(owned, namespace)
-            await asyncio.to_thread(admin.delete_account, account)
-            await self._delete_secret(namespace)
+            if self._policy != "Retain" and owned:
+                self._begin(account, partial(self._remove, owned, namespace))
+            return len(owned)
+        if self._policy == "DeleteWithLastObject" and self._is_unused(account, namespace, state):
+            self._begin(account, partial(self._remove_unused, admin, account, namespace, owned))
         return 0
+
+    def _begin(self, account: str, removal: Callable[[], Coroutine[None, None, None]]) -> None:
+        """One removal of each account at a time, of all a few; a later pass begins the others, or again."""
+        if account in self._removals or len(self._removals) >= AT_ONCE:
+            return
+
+        async def run() -> None:
+            try:
+                await removal()
+            except (ApiError, StorageError, NotLeadingError) as error:
+                log.warning("what is left of account %s cannot be reclaimed: %s", account, error)
+            except Exception:
+                log.exception("what is left of account %s cannot be reclaimed", account)
+
+        self._begun[account] = self._clock()
+        task = self._removals[account] = asyncio.create_task(run(), name=f"reclaim {account}")
+        task.add_done_callback(lambda _: self._removals.pop(account))
 
     async def _state(self, account: str, namespace: str, uid: str) -> State:
         if account in self._gone:
@@ -128,6 +153,13 @@ class Reclaimer:
         for name in names:
             count = await self._bucket(name).remove()
             log.info("deleted bucket %s of namespace %s with %d objects", name, namespace, count)
+
+    async def _remove_unused(self, admin: StoreAdmin, account: str, namespace: str, owned: list[str]) -> None:
+        await self._remove(owned, namespace)
+        # An object that came meanwhile uses the account; the next pass makes its bucket again.
+        if not self._uses(namespace):
+            await asyncio.to_thread(admin.delete_account, account)
+            await self._delete_secret(namespace)
 
     async def _delete_secret(self, namespace: str) -> None:
         with suppress(NotFoundError):
