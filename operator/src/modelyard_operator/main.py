@@ -42,17 +42,14 @@ from modelyard_operator.kube.queue import Key, WorkQueue
 from modelyard_operator.kube.store import Store
 from modelyard_operator.kube.transport import Transport
 from modelyard_operator.listeners import Listeners
-from modelyard_operator.reconcile import dataset, deployment, training_job
 from modelyard_operator.reconcile.controller import Controller
+from modelyard_operator.reconcile.registry import CONTROLLERS
 from modelyard_operator.reports.board import Board
 from modelyard_operator.reports.receiver import Receiver
 from modelyard_operator.settings import Settings
 
 log = logging.getLogger("modelyard_operator")
 
-CONTROLLERS: Mapping[str, Controller] = {
-    found.kind: found for found in (dataset.CONTROLLER, training_job.CONTROLLER, deployment.CONTROLLER)
-}
 CALM_SECONDS = 5.0
 """After a crowd, until events are no longer held back."""
 FINISH_SECONDS = 5.0

@@ -14,20 +14,8 @@ from modelyard_operator.api.base import (
     rules,
 )
 from modelyard_operator.api.documents import StoredDocument
+from modelyard_operator.api.kind import Kind
 from modelyard_operator.api.pod import ImageName
-
-PLURAL, KIND, SINGULAR, SHORT_NAMES = "datasets", "Dataset", "dataset", ["mds"]
-COLUMNS = [
-    Column("Phase", ".status.phase"),
-    Column("Reason", ".status.reason"),
-    Column("Items", ".status.items", "integer"),
-    Column("Classes", ".status.classes", "integer"),
-    Column("Bytes", ".status.bytes", "integer", 1),
-    Column("Progress", ".status.progress.summary", "string", 1),
-    Column("Version", ".status.shortVersion"),
-    Column("Age", ".metadata.creationTimestamp", "date"),
-    Column("Message", ".status.message", "string", 1),
-]
 
 
 class UploadSource(ApiModel):
@@ -165,3 +153,21 @@ class Dataset(ApiModel):
             ),
         )
     )
+
+
+KIND = Kind(
+    model=Dataset,
+    plural="datasets",
+    short_names=["mds"],
+    columns=[
+        Column("Phase", ".status.phase"),
+        Column("Reason", ".status.reason"),
+        Column("Items", ".status.items", "integer"),
+        Column("Classes", ".status.classes", "integer"),
+        Column("Bytes", ".status.bytes", "integer", 1),
+        Column("Progress", ".status.progress.summary", "string", 1),
+        Column("Version", ".status.shortVersion"),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Message", ".status.message", "string", 1),
+    ],
+)

@@ -14,26 +14,9 @@ from modelyard_operator.api.base import (
     StatusBase,
     rules,
 )
+from modelyard_operator.api.kind import Kind
 from modelyard_operator.api.pod import ImageName, PodOptions, Resources
 from modelyard_operator.api.training_job import ModelStatus
-
-PLURAL, KIND, SINGULAR, SHORT_NAMES = "deployments", "Deployment", "deployment", ["mdeploy"]
-COLUMNS = [
-    Column("Phase", ".status.phase"),
-    Column("Reason", ".status.reason"),
-    Column("Ready", ".status.ready"),
-    Column("Backend", ".status.backend"),
-    Column("URL", ".status.url"),
-    Column("Model", ".status.model.digest", "string", 1),
-    Column("Age", ".metadata.creationTimestamp", "date"),
-    Column("Message", ".status.message", "string", 1),
-]
-SCALE = {
-    "specReplicasPath": ".spec.replicas",
-    "statusReplicasPath": ".status.replicas",
-    "labelSelectorPath": ".status.selector",
-}
-"""For ``kubectl scale`` and HorizontalPodAutoscalers."""
 
 
 class ModelSource(ApiModel):
@@ -163,3 +146,27 @@ class Deployment(ApiModel):
             NAMES_A_SERVICE,
         )
     )
+
+
+KIND = Kind(
+    model=Deployment,
+    plural="deployments",
+    short_names=["mdeploy"],
+    refers_to=["TrainingJob"],
+    columns=[
+        Column("Phase", ".status.phase"),
+        Column("Reason", ".status.reason"),
+        Column("Ready", ".status.ready"),
+        Column("Backend", ".status.backend"),
+        Column("URL", ".status.url"),
+        Column("Model", ".status.model.digest", "string", 1),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Message", ".status.message", "string", 1),
+    ],
+    # For ``kubectl scale`` and HorizontalPodAutoscalers.
+    scale={
+        "specReplicasPath": ".spec.replicas",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    },
+)

@@ -16,21 +16,9 @@ from modelyard_operator.api.base import (
     rules,
 )
 from modelyard_operator.api.documents import StoredDocument
+from modelyard_operator.api.kind import Kind
 from modelyard_operator.api.pod import ImageName, PodOptions, Resources
 
-PLURAL, KIND, SINGULAR, SHORT_NAMES = "trainingjobs", "TrainingJob", "trainingjob", ["mtj"]
-COLUMNS = [
-    Column("Phase", ".status.phase"),
-    Column("Reason", ".status.reason"),
-    Column("Progress", ".status.progress.summary"),
-    Column("Metric", ".status.progress.headline"),
-    Column("Left", ".status.progress.timeLeft"),
-    Column("Attempt", ".status.attempt", "integer", 1),
-    Column("Workers", ".spec.workers", "integer", 1),
-    Column("Algorithm", ".spec.algorithm", "string", 1),
-    Column("Age", ".metadata.creationTimestamp", "date"),
-    Column("Message", ".status.message", "string", 1),
-]
 MADE_FROM = frozenset(
     {
         *("algorithm", "hyperparameters", "datasets", "workers"),
@@ -284,3 +272,23 @@ class TrainingJob(ApiModel):
             ),
         )
     )
+
+
+KIND = Kind(
+    model=TrainingJob,
+    plural="trainingjobs",
+    short_names=["mtj"],
+    refers_to=["Dataset"],
+    columns=[
+        Column("Phase", ".status.phase"),
+        Column("Reason", ".status.reason"),
+        Column("Progress", ".status.progress.summary"),
+        Column("Metric", ".status.progress.headline"),
+        Column("Left", ".status.progress.timeLeft"),
+        Column("Attempt", ".status.attempt", "integer", 1),
+        Column("Workers", ".spec.workers", "integer", 1),
+        Column("Algorithm", ".spec.algorithm", "string", 1),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Message", ".status.message", "string", 1),
+    ],
+)

@@ -18,7 +18,7 @@ from typing import Any
 
 from modelyard_algorithms.contract import layout
 from modelyard_operator import naming
-from modelyard_operator.api.dataset import KIND, PLURAL, Dataset, DatasetSpec
+from modelyard_operator.api.dataset import KIND, Dataset, DatasetSpec
 from modelyard_operator.desired import dataset_job, rendezvous, stores
 from modelyard_operator.plan import Manifest, Observed, Plan, Ref, fingerprint, parse_time, timestamp
 from modelyard_operator.policies import data_retry, pod_state
@@ -130,7 +130,7 @@ def references(manifest: Manifest) -> Sequence[Ref]:
     return [Ref("v1", "Secret", manifest["metadata"]["namespace"], name)] if name else []
 
 
-CONTROLLER = Controller(kind=KIND, plural=PLURAL, plan=plan, references=references)
+CONTROLLER = Controller(kind=KIND, plan=plan, references=references)
 
 
 def _waiting_for(state: State) -> Standing | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from modelyard_operator import naming
-from modelyard_operator.api.deployment import KIND, PLURAL, Deployment, DeploymentSpec, DeploymentStatus
+from modelyard_operator.api.deployment import KIND, Deployment, DeploymentSpec, DeploymentStatus
 from modelyard_operator.desired import kserve_backend, kubernetes_backend, server_pod
 from modelyard_operator.desired.server_pod import Model, ServerPod, Token
 from modelyard_operator.plan import Manifest, Observed, Plan, Ref, parse_time
@@ -112,7 +112,7 @@ def references(manifest: Manifest) -> Sequence[Ref]:
     return [*serving_model.references(manifest), serving_token.reference(manifest)]
 
 
-CONTROLLER = Controller(kind=KIND, plural=PLURAL, plan=plan, references=references)
+CONTROLLER = Controller(kind=KIND, plan=plan, references=references)
 
 
 def _backend(state: State) -> str | Standing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelyard_algorithms.contract.task import Location
-from modelyard_operator.api.base import API_VERSION, ObjectStoreFolder
+from modelyard_operator.api.base import ObjectStoreFolder
 from modelyard_operator.api.deployment import DeploymentSpec, DeploymentStatus
 from modelyard_operator.api.training_job import KIND as TRAINING_JOB
 from modelyard_operator.api.training_job import ModelStatus
@@ -30,7 +30,7 @@ def references(manifest: Manifest) -> list[Ref]:
     secret = model.get("objectStore", {}).get("credentialsSecretName")
     found = [Ref("v1", "Secret", namespace, secret)] if secret else []
     if "trainingJob" in model:
-        found.append(Ref(API_VERSION, TRAINING_JOB, namespace, model["trainingJob"]))
+        found.append(Ref.to(TRAINING_JOB, model["trainingJob"], namespace))
     return found
 
 
@@ -82,7 +82,7 @@ def _of_folder(observed: Observed, folder: ObjectStoreFolder, source: str) -> Mo
 
 
 def _of_job(observed: Observed, name: str) -> Model | Standing:
-    job = observed.references.get(Ref(API_VERSION, TRAINING_JOB, observed.namespace, name))
+    job = observed.references.get(Ref.to(TRAINING_JOB, name, observed.namespace))
     if job is None:
         text = f"waits for TrainingJob {name!r}: it does not exist here; create it, or correct spec.model"
         return Standing("Pending", "TrainingJobNotFound", text, "Reconciling")

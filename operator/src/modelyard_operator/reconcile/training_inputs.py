@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from modelyard_algorithms import catalog
 from modelyard_algorithms.contract.hyperparameters import Hyperparameters
-from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.api.dataset import KIND as DATASET
 from modelyard_operator.api.dataset import Dataset
 from modelyard_operator.api.training_job import MADE_FROM
@@ -89,7 +88,7 @@ def _datasets(state: State) -> tuple[dict[str, TrainingInput], Problem | None]:
     the same Datasets: with another version its checkpoints would be of no use."""
     found: dict[str, TrainingInput] = {}
     for entry in state.spec.datasets:
-        ref = Ref(API_VERSION, DATASET, state.observed.namespace, entry.dataset)
+        ref = Ref.to(DATASET, entry.dataset, state.observed.namespace)
         manifest = state.observed.references.get(ref)
         problem = _absence(entry.dataset, manifest)
         if problem is not None or manifest is None:

@@ -16,9 +16,8 @@ from collections.abc import Sequence
 
 from modelyard_algorithms.contract import layout
 from modelyard_operator import naming
-from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.api.dataset import KIND as DATASET
-from modelyard_operator.api.training_job import KIND, PLURAL
+from modelyard_operator.api.training_job import KIND
 from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref, parse_time
 from modelyard_operator.policies import deadlines
 from modelyard_operator.reconcile import purge, training_attempt, training_end, training_inputs
@@ -49,10 +48,10 @@ def references(manifest: Manifest) -> Sequence[Ref]:
     """The Datasets that the job reads."""
     namespace = manifest["metadata"]["namespace"]
     names = {channel["dataset"] for channel in manifest.get("spec", {}).get("datasets", [])}
-    return [Ref(API_VERSION, DATASET, namespace, name) for name in sorted(names)]
+    return [Ref.to(DATASET, name, namespace) for name in sorted(names)]
 
 
-CONTROLLER = Controller(kind=KIND, plural=PLURAL, plan=plan, references=references)
+CONTROLLER = Controller(kind=KIND, plan=plan, references=references)
 
 
 def _delete(state: State) -> Plan:

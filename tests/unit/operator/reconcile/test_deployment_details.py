@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from modelyard_operator.api.deployment import SCALE
+from modelyard_operator.api.deployment import KIND
 from modelyard_operator.desired.kubernetes_backend import PORT_SECONDS
 from modelyard_operator.plan import Storage, timestamp
 from modelyard_operator.policies.conditions import REJECTED
@@ -117,7 +117,7 @@ class TestNodePort:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_selector_in_the_status_selects_the_servers(backend: str) -> None:
     sim = serving(backend)
-    assert SCALE["labelSelectorPath"] == ".status.selector"
+    assert KIND.scale["labelSelectorPath"] == ".status.selector"
     wanted = dict(term.split("=") for term in sim.status["selector"].split(","))
     assert wanted.items() <= template(sim)["metadata"]["labels"].items()
     assert len(wanted) == 3

@@ -44,7 +44,10 @@ class Tenants:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def of(self, namespace: str) -> Storage | StoragePending:
-        """The storage of a namespace as far as it is known; the first call has it found."""
+        """The storage of a namespace as far as it is known; the first call begins to make it ready. An object
+        of a cluster-scoped kind has no namespace, and no storage."""
+        if not namespace:
+            return NO_STORAGE
         known = self._known.get(namespace)
         if known is not None:
             return known.storage
@@ -84,7 +87,7 @@ class Tenants:
 
         with suppress(TimeoutError):
             async with asyncio.timeout(PRIME_SECONDS):
-                await _together(one(namespace) for namespace in namespaces)
+                await _together(one(namespace) for namespace in namespaces if namespace)
 
     async def run(self) -> None:
         """Check what is known, for ever."""
