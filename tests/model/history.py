@@ -217,9 +217,9 @@ def runs(pod: Manifest | None) -> bool:
 
 
 def task_of(pod: Manifest) -> Manifest:
-    """What its container is told to do."""
-    env = pod["spec"]["containers"][0]["env"]
-    found: Manifest = json.loads(next(e["value"] for e in env if e["name"] == TASK_ENV))
+    """What its container is told to do; empty where its kind tells it nothing."""
+    env = pod["spec"]["containers"][0].get("env", [])
+    found: Manifest = json.loads(next((e["value"] for e in env if e["name"] == TASK_ENV), "{}"))
     return found
 
 
