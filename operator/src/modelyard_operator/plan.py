@@ -17,6 +17,7 @@ from typing import Any
 from modelyard_algorithms.contract.report import Report
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.api.kind import Kind
+from modelyard_operator.api.reasons import Reason
 
 Manifest = dict[str, Any]
 
@@ -116,7 +117,9 @@ class Reception:
     """From and until when it could not; the end of one that goes on is in the future."""
 
 
-NO_STORAGE = StoragePending("ObjectStorePending", "waits for the keys and the bucket of this namespace")
+NO_STORAGE = StoragePending(
+    Reason.OBJECT_STORE_PENDING, "waits for the keys and the bucket of this namespace"
+)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """Dataset: labelled images in an object store, validated and given a version."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from modelyard_operator.api import reasons
 from modelyard_operator.api.base import (
     ApiModel,
     Column,
@@ -16,6 +18,24 @@ from modelyard_operator.api.base import (
 from modelyard_operator.api.documents import StoredDocument
 from modelyard_operator.api.kind import Kind
 from modelyard_operator.api.pod import ImageName
+
+Phase = Literal["Pending", "AwaitingUpload", "Processing", "Ready", "Failed"]
+
+
+class Ordinary(reasons.Ordinary):
+    """Reasons that say no more than the phase does."""
+
+    AWAITING_UPLOAD = "AwaitingUpload"
+    PROCESSING = "Processing"
+    VALIDATED = "Validated"
+
+
+class Reason(StrEnum):
+    """Reasons that only a Dataset has; pods report others."""
+
+    QUEUED = "Queued"
+    POD_LOST = "PodLost"
+    NO_RESULT = "NoResult"
 
 
 class UploadSource(ApiModel):
@@ -95,7 +115,7 @@ class UploadStatus(ApiModel):
 
 
 class DatasetStatus(StatusBase):
-    phase: Literal["Pending", "AwaitingUpload", "Processing", "Ready", "Failed"] | None = None
+    phase: Phase | None = None
     """Pending, AwaitingUpload, Processing, Ready or Failed."""
     upload: UploadStatus | None = None
     """Where to upload to, with source.upload."""

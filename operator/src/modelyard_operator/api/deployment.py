@@ -1,9 +1,11 @@
 """Deployment: a model served over HTTP, by KServe or by plain Kubernetes."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from modelyard_operator.api import reasons
 from modelyard_operator.api.base import (
     NAMES_A_SERVICE,
     ApiModel,
@@ -17,6 +19,30 @@ from modelyard_operator.api.base import (
 from modelyard_operator.api.kind import Kind
 from modelyard_operator.api.pod import ImageName, PodOptions, Resources
 from modelyard_operator.api.training_job import ModelStatus
+
+Phase = Literal["Pending", "Progressing", "Ready", "Stopped", "Failed"]
+BackendName = Literal["KServe", "Kubernetes"]
+
+
+class Ordinary(reasons.Ordinary):
+    """Reasons that say no more than the phase does."""
+
+    ROLLING_OUT = "RollingOut"
+    SERVING = "Serving"
+    STOPPED = "Stopped"
+
+
+class Reason(StrEnum):
+    """Reasons that only a Deployment has; pods report others."""
+
+    KSERVE_NOT_INSTALLED = "KServeNotInstalled"
+    TRAINING_JOB_NOT_FOUND = "TrainingJobNotFound"
+    TRAINING_JOB_NOT_FINISHED = "TrainingJobNotFinished"
+    TRAINING_JOB_FAILED = "TrainingJobFailed"
+    TOKEN_NOT_FOUND = "TokenNotFound"  # noqa: S105 - a reason, not a secret
+    TOKEN_TERMINATING = "TokenTerminating"  # noqa: S105 - a reason, not a secret
+    ROLLOUT_STUCK = "RolloutStuck"
+    SERVER_CRASHED = "ServerCrashed"
 
 
 class ModelSource(ApiModel):
@@ -97,9 +123,9 @@ class DeploymentSpec(ApiModel):
 
 
 class DeploymentStatus(StatusBase):
-    phase: Literal["Pending", "Progressing", "Ready", "Stopped", "Failed"] | None = None
+    phase: Phase | None = None
     """Pending, Progressing, Ready, Stopped or Failed."""
-    backend: Literal["KServe", "Kubernetes"] | None = None
+    backend: BackendName | None = None
     """The backend in use."""
     url: str | None = None
     """Address inside the cluster, with scheme."""

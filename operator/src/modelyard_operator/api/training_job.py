@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from modelyard_algorithms import catalog
+from modelyard_operator.api import reasons
 from modelyard_operator.api.base import (
     LONGEST_SECONDS,
     ApiModel,
@@ -18,6 +19,21 @@ from modelyard_operator.api.base import (
 from modelyard_operator.api.documents import StoredDocument
 from modelyard_operator.api.kind import Kind
 from modelyard_operator.api.pod import ImageName, PodOptions, Resources
+
+Phase = Literal[
+    "Invalid", "Pending", "Starting", "Running", "Restarting", "Suspended", "Succeeded", "Failed"
+]
+
+
+class Ordinary(reasons.Ordinary):
+    """Reasons that say no more than the phase does."""
+
+    STARTING = "Starting"
+    RUNNING = "Running"
+    RESTARTING = "Restarting"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+
 
 MADE_FROM = frozenset(
     {
@@ -188,10 +204,7 @@ class PublishedModel(ModelStatus):
 
 
 class TrainingJobStatus(StatusBase):
-    phase: (
-        Literal["Invalid", "Pending", "Starting", "Running", "Restarting", "Suspended", "Succeeded", "Failed"]
-        | None
-    ) = None
+    phase: Phase | None = None
     """Invalid, Pending, Starting, Running, Restarting, Suspended, Succeeded or Failed."""
     attempt: int | None = None
     """Number of the current or last attempt, from 1; never reused."""

@@ -1,6 +1,7 @@
 """A worker's report as status fields, with the words that ``kubectl get`` shows."""
 
 from modelyard_algorithms.contract.report import Report
+from modelyard_operator.api.dataset import DatasetProgress
 from modelyard_operator.plan import Manifest
 
 HEADLINES = (("validation/accuracy", "val acc"), ("train/accuracy", "acc"), ("loss", "loss"))
@@ -30,17 +31,16 @@ def at_rest(progress: Manifest) -> Manifest:
     return {key: value for key, value in progress.items() if key not in {"timeLeft", "secondsLeft"}}
 
 
-def dataset(report: Report) -> Manifest:
+def dataset(report: Report) -> DatasetProgress:
     """status.progress of a Dataset."""
     left = f", {duration(report.seconds_left)} left" if report.seconds_left is not None else ""
     percent = f" {report.percent:.0f} %" if report.percent is not None else ""
-    found = {
-        "summary": f"{report.stage}{percent}{left}",
-        "stage": report.stage,
-        "percent": _rounded(report.percent, 1),
-        "secondsLeft": _rounded(report.seconds_left, 1),
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    return DatasetProgress(
+        summary=f"{report.stage}{percent}{left}",
+        stage=report.stage,
+        percent=_rounded(report.percent, 1),
+        seconds_left=_rounded(report.seconds_left, 1),
+    )
 
 
 def headline(metrics: dict[str, float]) -> str | None:

@@ -66,7 +66,7 @@ def succeeded(state: State, first: Manifest) -> Plan:
             "digest": result.digest,
             "bytes": result.bytes,
         }
-        | ({"document": document} if document else {}),
+        | ({"document": document.model_dump(by_alias=True)} if document else {}),
     }
     status = state.next_status(
         phase="Succeeded",

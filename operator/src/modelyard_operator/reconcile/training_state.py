@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from modelyard_operator import naming
-from modelyard_operator.api.training_job import TrainingJob, TrainingJobSpec
+from modelyard_operator.api.training_job import Ordinary, TrainingJob, TrainingJobSpec
 from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref, parse_time
 from modelyard_operator.policies import conditions, pod_state, progress
 
@@ -143,7 +143,7 @@ class State:
         generation = self.observed.generation
         found = {key: value for key, value in self.status.items() if key not in drop} | dict(changes or {})
         found |= {"observedGeneration": generation, "phase": phase, "message": message}
-        found["reason"] = conditions.short_reason(reason)
+        found["reason"] = None if reason in set(Ordinary) else conditions.short_reason(reason)
         if phase != "Running" and "progress" in found:
             found["progress"] = progress.at_rest(found["progress"])
         found["conditions"] = conditions.standard(

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from modelyard_operator.api.deployment import KIND
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.desired.kubernetes_backend import PORT_SECONDS
 from modelyard_operator.plan import Storage, timestamp
-from modelyard_operator.policies.conditions import REJECTED
 from tests.support.simulated import Simulation
 from tests.unit.operator.reconcile.test_deployment import (
     BACKENDS,
@@ -87,7 +87,7 @@ class TestNodePort:
         marker = {
             "type": "ReconcileFailed",
             "status": "True",
-            "reason": REJECTED,
+            "reason": Reason.CHILD_REJECTED.value,
             "lastTransitionTime": timestamp(sim.now),
         }
         sim.object["status"]["conditions"].append(ready | marker)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 
 from modelyard_operator import metrics
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.engine.tenancy.provider import PendingError, Provided, Provider
 from modelyard_operator.kube.election import NotLeadingError
 from modelyard_operator.kube.errors import ApiError
@@ -165,7 +166,9 @@ class Tenants:
 
 
 def _unavailable(error: Exception) -> StoragePending:
-    return StoragePending("ObjectStorePending", f"waits for the bucket and keys of this namespace: {error}")
+    return StoragePending(
+        Reason.OBJECT_STORE_PENDING, f"waits for the bucket and keys of this namespace: {error}"
+    )
 
 
 async def _together(work: Iterable[Coroutine[None, None, None]]) -> None:

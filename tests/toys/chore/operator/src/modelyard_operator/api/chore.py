@@ -1,13 +1,28 @@
 """Chore: a command that is run once."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from modelyard_operator.api import reasons
 from modelyard_operator.api.base import ApiModel, Column, StatusBase
 from modelyard_operator.api.kind import Kind
 
 Phase = Literal["Running", "Succeeded", "Failed"]
+
+
+class Ordinary(reasons.Ordinary):
+    """Reasons that say no more than the phase does."""
+
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+
+
+class Reason(StrEnum):
+    """Reasons that only a Chore has."""
+
+    COMMAND_FAILED = "CommandFailed"
 
 
 class ChoreSpec(ApiModel):

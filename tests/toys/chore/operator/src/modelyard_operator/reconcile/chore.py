@@ -1,11 +1,11 @@
 """Chore: its Job is made once, and its status says what became of it."""
 
-from modelyard_operator.api.chore import KIND, Chore
+from modelyard_operator.api.chore import KIND, Chore, ChoreStatus, Ordinary, Phase, Reason
 from modelyard_operator.desired import chore_job
 from modelyard_operator.plan import Observed, Plan
-from modelyard_operator.reconcile import standing
+from modelyard_operator.reconcile import conclusion
+from modelyard_operator.reconcile.conclusion import Conclusion
 from modelyard_operator.reconcile.controller import Controller
-from modelyard_operator.reconcile.standing import Standing
 
 
 def plan(observed: Observed) -> Plan:
@@ -14,15 +14,15 @@ def plan(observed: Observed) -> Plan:
         return Plan()
     chore = Chore.model_validate({"spec": observed.object["spec"]})
     job = chore_job.job(observed, chore.spec)
-    found = _standing(observed)
-    status = standing.status(observed, found, {"job": job["metadata"]["name"]})
-    return Plan(status=status, create=[job], events=standing.events(observed, found))
+    concluded = _conclude(observed)
+    status = conclusion.status(observed, concluded, ChoreStatus(job=job["metadata"]["name"]))
+    return Plan(status=status, create=[job], events=conclusion.events(observed, concluded))
 
 
 CONTROLLER = Controller(KIND, plan)
 
 
-def _standing(observed: Observed) -> Standing:
+def _conclude(observed: Observed) -> Conclusion[Phase]:
     ends = {
         condition["type"]
         for job in observed.children_of("Job")
@@ -30,7 +30,7 @@ def _standing(observed: Observed) -> Standing:
         if condition["status"] == "True"
     }
     if "Complete" in ends:
-        return Standing("Succeeded", "Succeeded", "the command has succeeded", "Ready")
+        return Conclusion("Succeeded", Ordinary.SUCCEEDED, "the command has succeeded", "Ready")
     if "Failed" in ends:
-        return Standing("Failed", "CommandFailed", "the command has failed", "Stalled")
-    return Standing("Running", "Running", "the command runs", "Reconciling")
+        return Conclusion("Failed", Reason.COMMAND_FAILED, "the command has failed", "Stalled")
+    return Conclusion("Running", Ordinary.RUNNING, "the command runs", "Reconciling")

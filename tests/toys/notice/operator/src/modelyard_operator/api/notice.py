@@ -4,10 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from modelyard_operator.api import reasons
 from modelyard_operator.api.base import ApiModel, Column, StatusBase
 from modelyard_operator.api.kind import Kind
 
 Phase = Literal["Ready"]
+
+
+class Ordinary(reasons.Ordinary):
+    """Reasons that say no more than the phase does."""
+
+    PUBLISHED = "Published"
 
 
 class NoticeSpec(ApiModel):

@@ -1,10 +1,10 @@
 """Notice: its status says how long its text is."""
 
-from modelyard_operator.api.notice import KIND, Notice
+from modelyard_operator.api.notice import KIND, Notice, NoticeStatus, Ordinary, Phase
 from modelyard_operator.plan import Observed, Plan
-from modelyard_operator.reconcile import standing
+from modelyard_operator.reconcile import conclusion
+from modelyard_operator.reconcile.conclusion import Conclusion
 from modelyard_operator.reconcile.controller import Controller
-from modelyard_operator.reconcile.standing import Standing
 
 
 def plan(observed: Observed) -> Plan:
@@ -12,9 +12,9 @@ def plan(observed: Observed) -> Plan:
     if observed.deleting:
         return Plan()
     notice = Notice.model_validate({"spec": observed.object["spec"]})
-    found = Standing("Ready", "Published", "everybody can read it", "Ready")
-    status = standing.status(observed, found, {"characters": len(notice.spec.text)})
-    return Plan(status=status, events=standing.events(observed, found))
+    concluded = Conclusion[Phase]("Ready", Ordinary.PUBLISHED, "everybody can read it", "Ready")
+    status = conclusion.status(observed, concluded, NoticeStatus(characters=len(notice.spec.text)))
+    return Plan(status=status, events=conclusion.events(observed, concluded))
 
 
 CONTROLLER = Controller(KIND, plan)
