@@ -38,6 +38,10 @@ class ApiModel(BaseModel):
         names = None if include is None else set(include)
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=names)
 
+    def changed(self, changes: Self) -> Self:
+        """This one with the fields that were set in ``changes``."""
+        return self.model_copy(update={name: getattr(changes, name) for name in changes.model_fields_set})
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -228,10 +232,6 @@ class StatusBase(ApiModel):
         except ValidationError as error:
             unreadable = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
             return cls.model_validate({key: value for key, value in found.items() if key not in unreadable})
-
-    def changed(self, changes: Self) -> Self:
-        """This status with the fields that were set in ``changes``."""
-        return self.model_copy(update={name: getattr(changes, name) for name in changes.model_fields_set})
 
     def as_changes(self) -> dict[str, Any]:
         """The fields that were set, as JSON; None stands for a field that is to be removed. So a status that

@@ -1,5 +1,6 @@
 """TrainingJob: an algorithm trained on datasets by a gang of pods."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -20,9 +21,7 @@ from modelyard_operator.api.documents import StoredDocument
 from modelyard_operator.api.kind import Kind
 from modelyard_operator.api.pod import ImageName, PodOptions, Resources
 
-Phase = Literal[
-    "Invalid", "Pending", "Starting", "Running", "Restarting", "Suspended", "Succeeded", "Failed"
-]
+Phase = Literal["Invalid", "Pending", "Starting", "Running", "Restarting", "Suspended", "Succeeded", "Failed"]
 
 
 class Ordinary(reasons.Ordinary):
@@ -33,6 +32,22 @@ class Ordinary(reasons.Ordinary):
     RESTARTING = "Restarting"
     SUSPENDED = "Suspended"
     SUCCEEDED = "Succeeded"
+
+
+class Reason(StrEnum):
+    """Reasons that only a TrainingJob has; pods report others."""
+
+    UNKNOWN_ALGORITHM = "UnknownAlgorithm"
+    DATASET_NOT_FOUND = "DatasetNotFound"
+    DATASET_NOT_READY = "DatasetNotReady"
+    DATASET_FAILED = "DatasetFailed"
+    DATASET_REPLACED = "DatasetReplaced"
+    SPEC_CHANGED = "SpecChanged"
+    SPEC_EDITED = "SpecEdited"
+    POD_DELETED = "PodDeleted"
+    STALLED = "Stalled"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    RESULT_MISSING = "ResultMissing"
 
 
 MADE_FROM = frozenset(

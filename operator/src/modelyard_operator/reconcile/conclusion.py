@@ -16,6 +16,7 @@ from modelyard_operator.api.reasons import Reason
 from modelyard_operator.plan import Event, Manifest, Observed, StoragePending
 from modelyard_operator.policies import conditions
 
+Condition = Literal["Ready", "Reconciling", "Stalled"]
 Phase_co = TypeVar("Phase_co", bound=str, covariant=True)
 """The phases of the kind: the Literal in its module of ``api``."""
 
@@ -29,8 +30,9 @@ class Conclusion(Generic[Phase_co]):
     """A member of one of the enumerations of reasons, or the word that a pod reported."""
     message: str
     """One sentence."""
-    true: Literal["Ready", "Reconciling", "Stalled"]
-    """The condition that is True, as kstatus understands it: as asked for; in progress; somebody must act."""
+    true: Condition | None
+    """The condition that is True, as kstatus understands it: as asked for; in progress; somebody must act.
+    None: none of them, where nothing is asked for (a suspended job)."""
     condition_message: str | None = None
     """Message of the conditions where ``message`` changes too often for them."""
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from modelyard_operator.api.training_job import (
+    CheckpointStatus,
+    Ordinary,
+    Phase,
+    Progress,
+    Reason,
+    TrainingJobStatus,
+)
 from modelyard_operator.desired import rendezvous, training_pods
 from modelyard_operator.plan import Event, Manifest, Plan, Storage, parse_time, timestamp
 from modelyard_operator.policies import deadlines, failure, pod_start, pod_state, progress, retry
 from modelyard_operator.reconcile import dataset_use, training_end
+from modelyard_operator.reconcile.conclusion import Conclusion
 from modelyard_operator.reconcile.training_inputs import Inputs, replaced, spec_digest
 from modelyard_operator.reconcile.training_state import State
 
@@ -19,7 +28,7 @@ QUIET_SECONDS = 60.0
 
 def begin(state: State, inputs: Inputs) -> Plan:
     """The next attempt: its number first, then its pods; not before the last attempt's pods are gone."""
-    retry_time = state.status.get("retryTime")
+    retry_time = state.status.retry_time
     wait = (parse_time(retry_time) - state.now).total_seconds() if retry_time else 0.0
     if wait > retry.LONGEST_DELAY:
         wait = 0.0  # No back-off is that long: the clock has been put back.
@@ -27,25 +36,22 @@ def begin(state: State, inputs: Inputs) -> Plan:
         return _await_restart(state, wait)
     attempt = state.attempt + 1
     message = _starting(attempt, state.spec.workers)
-    changes = {
-        "attempt": attempt,
-        "attemptSpec": inputs.spec_digest,
-        "attemptWorkers": state.spec.workers,
-        "attemptStartTime": timestamp(state.now),
-        "fingerprint": inputs.fingerprint,
-        "datasetUse": dataset_use.words(inputs.datasets) or state.status.get("datasetUse"),
-        "startTime": state.status.get("startTime", timestamp(state.now)),
-        "failures": state.status.get("failures", 0),
-    } | inputs.record
-    status = state.next_status(
-        phase="Starting",
-        reason="Starting",
-        message=message,
-        reconciling=True,
-        changes=changes,
-        drop=("retryTime", "progress"),
+    changes = inputs.record.changed(
+        TrainingJobStatus(
+            attempt=attempt,
+            attempt_spec=inputs.spec_digest,
+            attempt_workers=state.spec.workers,
+            attempt_start_time=timestamp(state.now),
+            fingerprint=inputs.fingerprint,
+            dataset_use=dataset_use.words(inputs.datasets) or state.status.dataset_use,
+            start_time=state.status.start_time or timestamp(state.now),
+            failures=state.status.failures or 0,
+            retry_time=None,
+            progress=None,
+        )
     )
-    begun = replace(state, status=status)
+    status = state.next_status(Conclusion("Starting", Ordinary.STARTING, message, "Reconciling"), changes)
+    begun = replace(state, status=state.status.changed(changes))
     return Plan(
         finalizer=state.keeps_finalizer,
         status=status,
@@ -78,14 +84,16 @@ def watch(state: State, inputs: Inputs) -> Plan:
     )
     if done and isinstance(state.observed.storage, Storage):
         return training_end.succeeded(state, pods[0])
-    if spec_digest(state) != state.status.get("attemptSpec") and inputs.problem is None:
-        return training_end.restart(state, "SpecChanged", "the spec was edited: restarting with the new one")
+    if spec_digest(state) != state.status.attempt_spec and inputs.problem is None:
+        return training_end.restart(
+            state, Reason.SPEC_CHANGED, "the spec was edited: restarting with the new one"
+        )
     missing = sorted(set(range(state.attempt_workers)) - set(pods))
-    if missing and state.status["phase"] == "Running":
+    if missing and state.status.phase == "Running":
         return training_end.failed(state, training_end.pod_deleted(state, missing))
     if missing and inputs.problem is None and replaced(state, inputs):
         said = "its Dataset was deleted and made again before all pods had started: restarting with the new"
-        return training_end.restart(state, "DatasetReplaced", said)
+        return training_end.restart(state, Reason.DATASET_REPLACED, said)
     if _stalled_for(state, pods) <= 0:
         return training_end.failed(state, training_end.stalled(state))
     timeout, reception = state.spec.stall_timeout_seconds, state.observed.reception
@@ -137,15 +145,17 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
     running = len(pods) == state.attempt_workers and all(
         pod_state.running(p) or pod_state.phase(p) == "Succeeded" for p in pods.values()
     )
-    phase = "Running" if running or state.status["phase"] == "Running" else "Starting"
+    phase: Phase = "Running" if running or state.status.phase == "Running" else "Starting"
     changes = _progress(state)
-    summary = (changes.get("progress") or state.status.get("progress") or {}).get("summary")
+    shown = state.status.changed(changes).progress
+    summary = shown.summary if shown is not None else None
     # The words that the attempt began with: while nothing has happened there is nothing to write.
     said = _starting(state.attempt, state.attempt_workers)
     if phase == "Running":
         said = f"attempt {state.attempt}: running"
     message = f"attempt {state.attempt}: {summary}" if summary else said
-    reason, stalled = phase, False
+    reason: str = Ordinary(phase)
+    stalled = False
     events = state.events_on_phase(phase, said)
     report = state.observed.report
     if phase == "Running" and report is not None and report.message:
@@ -156,16 +166,8 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
     if hindrance is not None:
         reason, said, stalled = hindrance
         message, events = said, state.events_on_reason(reason, said)
-    status = state.next_status(
-        phase=phase,
-        reason=reason,
-        message=message,
-        condition_message=said,
-        reconciling=not stalled,
-        stalled=stalled,
-        changes=changes,
-    )
-    return status, events
+    concluded = Conclusion(phase, reason, message, "Stalled" if stalled else "Reconciling", said)
+    return state.next_status(concluded, changes), events
 
 
 def _hindrance(
@@ -183,13 +185,13 @@ def _hindrance(
     if phase == "Starting" and len(pods) < state.attempt_workers:
         # A pod that was deleted cannot be made again without its inputs.
         return problem.reason, f"attempt {attempt} lacks pods: {problem.message}", problem.stalled
-    if spec_digest(state) != state.status.get("attemptSpec"):
+    if spec_digest(state) != state.status.attempt_spec:
         said = f"the edit is not used: {problem.message}; attempt {attempt} goes on as it began"
         return problem.reason, said, False
     if (
         phase == "Starting"
         and state.attempt_workers > 1
-        and problem.missing == state.status.get("datasetNames", {}).get("train")
+        and problem.missing == (state.status.dataset_names or {}).get("train")
     ):
         # The Service below which they find each other has gone with it.
         said = f"attempt {attempt}: workers that have not found each other yet cannot: {problem.message}"
@@ -209,32 +211,38 @@ def _starting(attempt: int, workers: int) -> str:
     return f"attempt {attempt}: starting {workers} worker{'s' if workers > 1 else ''}"
 
 
-def _progress(state: State) -> Manifest:
+def _progress(state: State) -> TrainingJobStatus:
     """Status fields out of the newest report of this attempt."""
     report = state.observed.report
     if report is None or report.attempt != state.attempt:
-        return {}
-    found = progress.training(report)
-    before = state.status.get("progress", {})
-    moved = ("stage", "epoch", "step", "percent")
-    if all(found.get(key) == before.get(key) for key in moved) and "time" in before:
-        found["time"] = before["time"]  # a heartbeat is not progress
-    if (state.now - parse_time(found["time"])).total_seconds() > QUIET_SECONDS:
+        return TrainingJobStatus()
+    found, before = progress.training(report), state.status.progress
+    if before is not None and before.time is not None and _moved(found) == _moved(before):
+        found = found.changed(Progress(time=before.time))  # a heartbeat is not progress
+    if found.time is not None and (state.now - parse_time(found.time)).total_seconds() > QUIET_SECONDS:
         found = progress.at_rest(found)
-    changes: Manifest = {"progress": found}
+    changes = TrainingJobStatus(progress=found)
     if report.metrics:
-        changes["metrics"] = {key: float(f"{value:.6g}") for key, value in report.metrics.items()}
+        metrics = {key: float(f"{value:.6g}") for key, value in report.metrics.items()}
+        changes = changes.changed(TrainingJobStatus(metrics=metrics))
     if report.checkpoint is not None:
-        changes["checkpoint"] = report.checkpoint.model_dump(by_alias=True)
+        newest = report.checkpoint
+        checkpoint = CheckpointStatus(epoch=newest.epoch, step=newest.step, key=newest.key)
+        changes = changes.changed(TrainingJobStatus(checkpoint=checkpoint))
     return changes
+
+
+def _moved(found: Progress) -> tuple[object, ...]:
+    """What is different where the workers have made progress."""
+    return found.stage, found.epoch, found.step, found.percent
 
 
 def _await_restart(state: State, wait: float) -> Plan:
     """Clears the pods of the attempt before and waits for its back-off."""
-    message, reason = str(state.status.get("message", "")), state.status.get("reason", "Restarting")
-    if state.status.get("phase") != "Restarting":
-        message, reason = "waits until the pods of the attempt before are gone", "Restarting"
-    status = state.next_status(phase="Restarting", reason=reason, message=message, reconciling=True)
+    message, reason = state.status.message or "", state.status.reason or Ordinary.RESTARTING
+    if state.status.phase != "Restarting":
+        message, reason = "waits until the pods of the attempt before are gone", Ordinary.RESTARTING
+    status = state.next_status(Conclusion("Restarting", reason, message, "Reconciling"))
     return Plan(
         finalizer=state.keeps_finalizer,
         status=status,
@@ -251,7 +259,7 @@ def _rendezvous(state: State, pods: dict[int, Manifest]) -> list[Manifest]:
         return []
     if not first.get("status", {}).get("podIP"):
         return []
-    dataset = str(state.status["datasetNames"]["train"])
+    dataset = (state.status.dataset_names or {})["train"]
     return [rendezvous.endpoint_slice(state.observed, first, dataset=dataset)]
 
 
@@ -273,13 +281,11 @@ def _deadline_left(state: State) -> float | None:
 def _stalled_for(state: State, pods: dict[int, Manifest]) -> float:
     """Seconds until the attempt counts as stalled; it cannot stall before it runs, and the time in which its
     reports could not be taken does not count."""
-    if state.status["phase"] != "Running":
+    if state.status.phase != "Running":
         return float(state.spec.stall_timeout_seconds)
-    moments = [state.status.get("progress", {}).get("time"), state.status.get("attemptStartTime")]
-    moments += [pod_state.started_at(pod) for pod in pods.values()]
-    report = state.observed.report
-    if report is not None and report.attempt == state.attempt:
-        moments.append(_progress(state)["progress"].get("time"))
+    shown = (state.status.progress, _progress(state).progress)
+    moments = [found.time for found in shown if found is not None]
+    moments += [state.status.attempt_start_time, *(pod_state.started_at(pod) for pod in pods.values())]
     reception = state.observed.reception
     last = max(reception.since, *(parse_time(moment) for moment in moments if moment))
     return deadlines.remaining(last, state.spec.stall_timeout_seconds, state.now, reception.gaps)
