@@ -118,6 +118,7 @@ lint: venv ## Style, types, layers, and that everything generated is up to date.
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy $(SOURCES)
 	@.venv/bin/lint-imports
+	@$(PYTHON) -m tests.style.size
 	@$(PYTHON) -m modelyard_operator.generate --check
 
 .PHONY: test-unit

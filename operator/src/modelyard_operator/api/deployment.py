@@ -18,7 +18,7 @@ from modelyard_operator.api.base import (
 )
 from modelyard_operator.api.kind import Kind
 from modelyard_operator.api.pod import ImageName, PodOptions, Resources
-from modelyard_operator.api.training_job import ModelStatus
+from modelyard_operator.api.training_status import ModelStatus
 
 Phase = Literal["Pending", "Progressing", "Ready", "Stopped", "Failed"]
 BackendName = Literal["KServe", "Kubernetes"]

@@ -15,8 +15,8 @@ import kopf
 from kopf._cogs.clients import api
 
 from modelyard_operator.kube import decoding
-from modelyard_operator.kube.client import SILENCE_SECONDS, WATCH_SECONDS
 from modelyard_operator.kube.paging import FIRST_PAGE
+from modelyard_operator.kube.reader import SILENCE_SECONDS, WATCH_SECONDS
 
 CLIENT_TIMEOUT = 60.0
 """Of a whole watch, which the API server ends long before."""

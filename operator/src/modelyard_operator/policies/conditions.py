@@ -55,7 +55,7 @@ def standard(
         "Stalled": ("True", reason, message) if stalled else ("False", Reason.HEALTHY, ""),
     }
     found.update(extra or {})
-    before = {c["type"]: c for c in previous}
+    since = {(c["type"], c["status"]): c["lastTransitionTime"] for c in previous}
     return [
         {
             "type": kind,
@@ -63,9 +63,7 @@ def standard(
             "reason": str(why),
             "message": text,
             "observedGeneration": generation,
-            "lastTransitionTime": before[kind]["lastTransitionTime"]
-            if kind in before and before[kind]["status"] == status
-            else timestamp(now),
+            "lastTransitionTime": since.get((kind, status), timestamp(now)),
         }
         for kind, (status, why, text) in found.items()
     ]

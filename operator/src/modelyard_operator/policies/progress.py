@@ -2,7 +2,7 @@
 
 from modelyard_algorithms.contract.report import Report
 from modelyard_operator.api.dataset import DatasetProgress
-from modelyard_operator.api.training_job import Progress
+from modelyard_operator.api.training_status import Progress
 
 HEADLINES = (("validation/accuracy", "val acc"), ("train/accuracy", "acc"), ("loss", "loss"))
 

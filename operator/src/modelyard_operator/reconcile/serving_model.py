@@ -6,7 +6,7 @@ from modelyard_algorithms.contract.task import Location
 from modelyard_operator.api.base import ObjectStoreFolder
 from modelyard_operator.api.deployment import DeploymentSpec, DeploymentStatus, Phase, Reason
 from modelyard_operator.api.training_job import KIND as TRAINING_JOB
-from modelyard_operator.api.training_job import ModelStatus
+from modelyard_operator.api.training_status import ModelStatus
 from modelyard_operator.desired import stores
 from modelyard_operator.desired.server_pod import Model
 from modelyard_operator.plan import Manifest, Observed, Ref, fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from modelyard_operator.api.training_job import (
+from modelyard_operator.api.training_status import (
     CheckpointStatus,
     Ordinary,
     Phase,
@@ -34,40 +34,48 @@ def begin(state: State, inputs: Inputs) -> Plan:
         wait = 0.0  # No back-off is that long: the clock has been put back.
     if state.live_pods() or wait > 0:
         return _await_restart(state, wait)
-    attempt = state.attempt + 1
-    message = _starting(attempt, state.spec.workers)
-    changes = inputs.record.changed(
-        TrainingJobStatus(
-            attempt=attempt,
-            attempt_spec=inputs.spec_digest,
-            attempt_workers=state.spec.workers,
-            attempt_start_time=timestamp(state.now),
-            fingerprint=inputs.fingerprint,
-            dataset_use=dataset_use.words(inputs.datasets) or state.status.dataset_use,
-            start_time=state.status.start_time or timestamp(state.now),
-            failures=state.status.failures or 0,
-            retry_time=None,
-            progress=None,
-        )
-    )
-    status = state.next_status(Conclusion("Starting", Ordinary.STARTING, message, "Reconciling"), changes)
+    changes = _beginning(state, inputs)
     begun = replace(state, status=state.status.changed(changes))
+    message = _starting(begun.attempt, begun.spec.workers)
+    concluded = Conclusion("Starting", Ordinary.STARTING, message, "Reconciling")
     return Plan(
         finalizer=state.keeps_finalizer,
-        status=status,
+        status=state.next_status(concluded, changes),
         status_first=True,
         status_later=True,
         delete=state.deletions(state.pods),
-        create=training_pods.worker_pods(
-            begun.observed,
-            begun.spec,
-            attempt=attempt,
-            hyperparameters=inputs.hyperparameters,
-            fingerprint=inputs.fingerprint,
-            datasets=inputs.datasets,
-        ),
+        create=_pods(begun, inputs),
         events=[Event("Starting", message)],
         requeue_after=_deadline_left(begun),
+    )
+
+
+def _beginning(state: State, inputs: Inputs) -> TrainingJobStatus:
+    """Status fields that record what the next attempt begins with."""
+    changes = TrainingJobStatus(
+        attempt=state.attempt + 1,
+        attempt_spec=inputs.spec_digest,
+        attempt_workers=state.spec.workers,
+        attempt_start_time=timestamp(state.now),
+        fingerprint=inputs.fingerprint,
+        dataset_use=dataset_use.words(inputs.datasets) or state.status.dataset_use,
+        start_time=state.status.start_time or timestamp(state.now),
+        failures=state.status.failures or 0,
+        retry_time=None,
+        progress=None,
+    )
+    return inputs.record.changed(changes)
+
+
+def _pods(state: State, inputs: Inputs) -> list[Manifest]:
+    """All pods of the attempt under way, by rank."""
+    return training_pods.worker_pods(
+        state.observed,
+        state.spec,
+        attempt=state.attempt,
+        hyperparameters=inputs.hyperparameters,
+        fingerprint=inputs.fingerprint,
+        datasets=inputs.datasets,
     )
 
 
@@ -113,14 +121,7 @@ def _going_on(
     """Nothing has ended: create what is missing, say how far it is."""
     create: list[Manifest] = []
     if missing and inputs.problem is None:
-        wanted = training_pods.worker_pods(
-            state.observed,
-            state.spec,
-            attempt=state.attempt,
-            hyperparameters=inputs.hyperparameters,
-            fingerprint=inputs.fingerprint,
-            datasets=inputs.datasets,
-        )
+        wanted = _pods(state, inputs)
         create = [wanted[rank] for rank in missing if rank < len(wanted)]
     status, events = _status(state, inputs, pods)
     return Plan(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.report import TrainingResult
 from modelyard_operator import naming
-from modelyard_operator.api.training_job import (
+from modelyard_operator.api.training_status import (
     Failure,
     Ordinary,
     Progress,
@@ -49,14 +49,26 @@ def succeeded(state: State, first: Manifest) -> Plan:
             exit_code=0,
         )
         return failed(state, cause)
-    observed = state.observed
     metric = headline(result.metrics)
     message = f"the model is published{f': {metric}' if metric else ''}"
+    concluded = Conclusion("Succeeded", Ordinary.SUCCEEDED, message, "Ready")
+    return Plan(
+        finalizer=state.keeps_finalizer,
+        status=state.next_status(concluded, _published(state, result)),
+        unhurried=True,
+        events=[Event("Succeeded", message)],
+        requeue_after=state.spec.ttl_seconds_after_finished,
+    )
+
+
+def _published(state: State, result: TrainingResult) -> TrainingJobStatus:
+    """Status fields of a job whose model is published."""
+    observed = state.observed
     progress = (state.status.progress or Progress()).changed(
         Progress(
             stage="Succeeded",
             summary="done, 100 %",
-            headline=metric,
+            headline=headline(result.metrics),
             percent=100.0,
             epoch=result.epoch,
             step=result.step,
@@ -64,7 +76,7 @@ def succeeded(state: State, first: Manifest) -> Plan:
     )
     prefix, storage = layout.model_prefix(observed.name, observed.uid), stores.storage(observed)
     document = stores.document(result.document, storage)
-    changes = TrainingJobStatus(
+    return TrainingJobStatus(
         completion_time=timestamp(state.now),
         active_seconds=round(state.active_seconds(), 3),
         progress=progress,
@@ -74,14 +86,6 @@ def succeeded(state: State, first: Manifest) -> Plan:
         ),
         attempt_start_time=None,
         retry_time=None,
-    )
-    status = state.next_status(Conclusion("Succeeded", Ordinary.SUCCEEDED, message, "Ready"), changes)
-    return Plan(
-        finalizer=state.keeps_finalizer,
-        status=status,
-        unhurried=True,
-        events=[Event("Succeeded", message)],
-        requeue_after=state.spec.ttl_seconds_after_finished,
     )
 
 

@@ -10,7 +10,8 @@ from modelyard_algorithms.contract.hyperparameters import Hyperparameters
 from modelyard_algorithms.contract.report import INVALID_HYPERPARAMETERS
 from modelyard_operator.api.dataset import KIND as DATASET
 from modelyard_operator.api.dataset import Dataset
-from modelyard_operator.api.training_job import MADE_FROM, Reason, TrainingJobStatus
+from modelyard_operator.api.training_job import MADE_FROM
+from modelyard_operator.api.training_status import Reason, TrainingJobStatus
 from modelyard_operator.desired.training_pods import TrainingInput
 from modelyard_operator.plan import Manifest, Ref, StoragePending, fingerprint
 from modelyard_operator.reconcile.training_state import Problem, State

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from modelyard_algorithms.contract import layout
 from modelyard_operator import naming
 from modelyard_operator.api.dataset import KIND as DATASET
-from modelyard_operator.api.training_job import KIND, Ordinary, Phase, Reason, TrainingJobStatus
+from modelyard_operator.api.training_job import KIND
+from modelyard_operator.api.training_status import Ordinary, Phase, Reason, TrainingJobStatus
 from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref, parse_time
 from modelyard_operator.policies import deadlines
 from modelyard_operator.reconcile import purge, training_attempt, training_end, training_inputs

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Literal
 
 from modelyard_operator import naming
-from modelyard_operator.api.training_job import Phase, TrainingJob, TrainingJobSpec, TrainingJobStatus
+from modelyard_operator.api.training_job import TrainingJob, TrainingJobSpec
+from modelyard_operator.api.training_status import Phase, TrainingJobStatus
 from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref, parse_time
 from modelyard_operator.policies import pod_state, progress
 from modelyard_operator.reconcile import conclusion
