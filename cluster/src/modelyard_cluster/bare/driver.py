@@ -69,9 +69,7 @@ class BareDriver:
                     published.result()
                     with progress.step("Images on the node") as step:
                         self._fetch(image_lane.names, step)
-                for tool in tools.CLIENT_TOOLS:
-                    lane.wait(tool)
-                self._link_clients()
+                self._link_clients(lane)
                 if images:
                     self._put_into_use(image_lane.finish(), progress)
             except BaseException:
@@ -214,7 +212,9 @@ class BareDriver:
         if not wanted:
             step.skip("all there")
 
-    def _link_clients(self) -> None:
+    def _link_clients(self, built: "_GoLane") -> None:
+        for tool in tools.CLIENT_TOOLS:
+            built.wait(tool)
         golang.link_clients(
             self._paths,
             {
