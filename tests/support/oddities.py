@@ -13,6 +13,7 @@ from modelyard_operator.api.kind import Kind
 from modelyard_operator.generate import crd
 from modelyard_operator.generate.schema import Schema
 from modelyard_operator.plan import Manifest
+from tests.support.kinds import example
 
 Path = tuple[str | int, ...]
 
@@ -161,7 +162,7 @@ class Oddities:
 
     def next(self, namespace: str) -> Manifest:
         """A good object with up to three fields left out or made odd, deep ones as likely as others."""
-        spec = copy.deepcopy(GOOD[self.kind])
+        spec = copy.deepcopy(GOOD[self.kind] if self.kind in GOOD else example(self.kind).object["spec"])
         if self.kind == "Deployment" and self._random.random() < 0.5:
             spec["model"] = {"objectStore": copy.deepcopy(_FOLDER)}
         for _ in range(self._random.randint(1, 3)):
