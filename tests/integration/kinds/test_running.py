@@ -117,7 +117,7 @@ def test_a_cluster_scoped_kind_is_watched_and_gets_its_status_and_events(server:
     server.apply(_object("Notice", "maintenance", {"text": "somewhat longer"}))
 
     def follows() -> bool:
-        return _status(server, "notices", "maintenance")["characters"] == len("somewhat longer")
+        return bool(_status(server, "notices", "maintenance")["characters"] == len("somewhat longer"))
 
     eventually(follows, "the status follows the edit", timeout=30)
 

@@ -214,7 +214,7 @@ class StatusBase(ApiModel):
     observed_generation: int | None = None
     """The metadata.generation that this status was computed from."""
     phase: str | None = None
-    """Where the object stands, in one word."""
+    """The state of the object, in one word."""
     reason: str | None = None
     """Why it does not go on, in one CamelCase word; absent where the phase says all."""
     message: str | None = None

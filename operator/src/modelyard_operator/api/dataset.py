@@ -127,7 +127,7 @@ class DatasetStatus(StatusBase):
     """Labels."""
     labels: list[str] | None = None
     """The labels, numbers by their value and then words; the first 50, or fewer where they are long. All of
-    them stand in document."""
+    them are in document."""
     bytes: int | None = None
     """Size of all images."""
     splits: dict[str, int] | None = None
@@ -145,11 +145,11 @@ class DatasetStatus(StatusBase):
     progress: DatasetProgress | None = None
     """How far the validation is."""
     attempt: int | None = None
-    """Number of the current reading of the source, from 1; it begins anew when the spec changes."""
+    """Number of the current reading of the source, from 1; it starts again at 1 when the spec changes."""
     attempt_spec: str | None = None
-    """Digest of what the current reading was begun for."""
+    """Digest of the spec, image and Secret that the current reading was started for."""
     retry_time: str | None = None
-    """When the source is read again after a failure that may heal by itself."""
+    """When the source is read again after a failure that may be fixed outside of the Dataset."""
     start_time: str | None = None
     """When the current or last reading began."""
     completion_time: str | None = None

@@ -78,7 +78,7 @@ def render(kind: Kind) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Without anchors: each part stands where it is read."""
+    """Without anchors: each part is written where it is read."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True

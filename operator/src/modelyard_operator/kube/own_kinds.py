@@ -1,8 +1,7 @@
-"""kopf watches our own kinds; its handlers do nothing but hand the object on.
+"""kopf watches our own kinds; its handlers only pass the object on.
 
-kopf does not tell when its list is complete, nor what has vanished while a watch was broken. So a
-census of our own, of metadata only, says both: at the start, every few minutes, and whenever kopf
-lists anew.
+kopf does not report when its list is complete, nor what was deleted while a watch was broken. So a census of
+our own, of metadata only, determines both: at the start, every few minutes, and whenever kopf lists again.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ READ = {"source", "format", "split", "revision"}
 """Fields of the spec that decide the version."""
 SOURCE = "spec.source.objectStore"
 CLOCK_SECONDS = 5.0
-"""Between two looks at what nothing announces: a Secret that is missing, a pod that ends."""
+"""Between two reconciles, for changes that no watch reports: a missing Secret is created, a pod ends."""
 SECRET_SECONDS = 10.0
-"""Between two looks at a Secret whose keys were refused."""
+"""Between two reconciles, for a Secret whose keys were refused."""
 
 
 @dataclass(frozen=True)

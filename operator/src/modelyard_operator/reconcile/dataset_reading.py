@@ -182,5 +182,5 @@ def _without_pod(observed: Observed, job: Manifest | None) -> Running:
             Conclusion("Processing", Ordinary.PROCESSING, text, "Reconciling"),
             look_again=SILENT_SECONDS - age,
         )
-    text = f"Job {name!r} makes no pod: `kubectl describe job {name}` tells why (a quota, for example)"
+    text = f"Job {name!r} makes no pod: `kubectl describe job {name}` says why (a quota, for example)"
     return Running(Conclusion("Pending", Shared.POD_NOT_CREATED, text, "Stalled"))

@@ -36,9 +36,9 @@ from modelyard_operator.reconcile.conclusion import Conclusion
 from modelyard_operator.reconcile.controller import Controller
 
 SECRET_SECONDS = 5.0
-"""Between two looks at a Secret of the user's that is missing: nothing announces it."""
+"""Between two reconciles while a Secret of the user's is missing: no watch reports it."""
 ROTATION_SECONDS = 60.0
-"""Between two looks at the Secret with the token, or another one, that exists: nothing announces its end."""
+"""Between two reconciles while the Secrets exist: no watch reports when one is deleted or changed."""
 KSERVE_SECONDS = 30.0
 HANDOVER_SECONDS = 10.0
 """The other backend's servers go on for so long after status.url has changed: clients follow it late."""

@@ -37,7 +37,7 @@ def begin(state: State, inputs: Inputs) -> Plan:
     changes = _beginning(state, inputs)
     begun = replace(state, status=state.status.changed(changes))
     message = _starting(begun.attempt, begun.spec.workers)
-    concluded = Conclusion("Starting", Ordinary.STARTING, message, "Reconciling")
+    concluded = Conclusion[Phase]("Starting", Ordinary.STARTING, message, "Reconciling")
     return Plan(
         finalizer=state.keeps_finalizer,
         status=state.next_status(concluded, changes),

@@ -13,6 +13,7 @@ from modelyard_operator import naming
 from modelyard_operator.api.training_status import (
     Failure,
     Ordinary,
+    Phase,
     Progress,
     PublishedModel,
     Reason,
@@ -51,7 +52,7 @@ def succeeded(state: State, first: Manifest) -> Plan:
         return failed(state, cause)
     metric = headline(result.metrics)
     message = f"the model is published{f': {metric}' if metric else ''}"
-    concluded = Conclusion("Succeeded", Ordinary.SUCCEEDED, message, "Ready")
+    concluded = Conclusion[Phase]("Succeeded", Ordinary.SUCCEEDED, message, "Ready")
     return Plan(
         finalizer=state.keeps_finalizer,
         status=state.next_status(concluded, _published(state, result)),

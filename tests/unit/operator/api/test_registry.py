@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import pytest
 
+from modelyard_operator import api
 from modelyard_operator.api import registry
 from modelyard_operator.api.base import ApiModel, StatusBase
 from modelyard_operator.api.kind import Kind, Scope
@@ -63,7 +64,7 @@ def test_its_status_has_what_every_status_has(one: Kind) -> None:
 def test_each_reason_is_defined_once() -> None:
     enums = [
         found
-        for module in registry.modules(registry.api, but=registry.__name__)
+        for module in registry.modules(api, but=registry.__name__)
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, StrEnum) and found.__module__ == module.__name__
     ]
