@@ -179,9 +179,7 @@ def _await_upload(state: State) -> Plan:
 
 def _begin(state: State, attempt: int, *, kept: Conclusion[Phase] | None = None) -> Plan:
     """Reading number ``attempt``: its number first, then its Job. ``kept`` is what is said meanwhile."""
-    concluded = kept or Conclusion[Phase](
-        "Processing", Ordinary.PROCESSING, "starts to read the source", "Reconciling"
-    )
+    concluded = kept or dataset_reading.begun()
     changes = DatasetStatus(
         attempt=attempt,
         attempt_spec=state.attempt_digest,

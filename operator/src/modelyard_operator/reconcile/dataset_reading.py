@@ -171,16 +171,10 @@ def _going_on(observed: Observed, job: Manifest | None, pods: Sequence[Manifest]
 def _without_pod(observed: Observed, job: Manifest | None) -> Running:
     """Right after its creation, or kept from making a pod by a quota or an admission webhook."""
     if job is None:
-        return Running(
-            Conclusion("Processing", Ordinary.PROCESSING, "starts to read the source", "Reconciling")
-        )
+        return Running(begun())
     name = job["metadata"]["name"]
     age = (observed.now - parse_time(str(job["metadata"]["creationTimestamp"]))).total_seconds()
     if age < SILENT_SECONDS:
-        text = "starts to read the source"
-        return Running(
-            Conclusion("Processing", Ordinary.PROCESSING, text, "Reconciling"),
-            look_again=SILENT_SECONDS - age,
-        )
+        return Running(begun(), look_again=SILENT_SECONDS - age)
     text = f"Job {name!r} makes no pod: `kubectl describe job {name}` says why (a quota, for example)"
     return Running(Conclusion("Pending", Shared.POD_NOT_CREATED, text, "Stalled"))
