@@ -88,7 +88,10 @@ class OwnKinds:
         # itself, ours included.
         tasks = list(
             await kopf.spawn_tasks(
-                registry=self._registry(), settings=kopf_settings.settings(), standalone=True, **scope
+                registry=self._registry(),
+                settings=kopf_settings.settings(clusterwide=not self._namespaces),
+                standalone=True,
+                **scope,
             )
         )
         self.started.set()
