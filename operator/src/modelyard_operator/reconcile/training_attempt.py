@@ -17,7 +17,7 @@ from modelyard_operator.plan import Event, Manifest, Plan, Storage, parse_time, 
 from modelyard_operator.policies import deadlines, failure, pod_start, pod_state, progress, retry
 from modelyard_operator.reconcile import dataset_use, training_end
 from modelyard_operator.reconcile.conclusion import Conclusion
-from modelyard_operator.reconcile.training_inputs import Inputs, replaced, spec_digest
+from modelyard_operator.reconcile.training_inputs import Inputs, anew, replaced, spec_digest
 from modelyard_operator.reconcile.training_state import State
 
 ECHO_SECONDS = 3.0
@@ -36,11 +36,10 @@ def begin(state: State, inputs: Inputs) -> Plan:
         return _await_restart(state, wait)
     changes = _beginning(state, inputs)
     begun = replace(state, status=state.status.changed(changes))
-    message = _starting(begun.attempt, begun.spec.workers)
-    concluded = Conclusion[Phase]("Starting", Ordinary.STARTING, message, "Reconciling")
+    message = _starting(begun.attempt, begun.spec.workers) + anew(state, inputs)
     return Plan(
         finalizer=state.keeps_finalizer,
-        status=state.next_status(concluded, changes),
+        status=state.next_status(Conclusion("Starting", Ordinary.STARTING, message, "Reconciling"), changes),
         status_first=True,
         status_later=True,
         delete=state.deletions(state.pods),
@@ -85,18 +84,21 @@ def watch(state: State, inputs: Inputs) -> Plan:
         return training_end.deadline_exceeded(state)
     pods = state.attempt_pods()
     failed = [pod for pod in pods.values() if pod_state.phase(pod) == "Failed"]
+    missing = sorted(set(range(state.attempt_workers)) - set(pods))
     if failed and not _only_echoes(state, pods, failed):
-        return training_end.failed(state, failure.root_cause(failed))
+        cause = failure.root_cause(failed)
+        # A rank that went while nobody watched is the cause of what the others report.
+        return training_end.failed(
+            state, training_end.pod_deleted(state, missing) if missing and cause.echo else cause
+        )
     done = len(pods) == state.attempt_workers and all(
         pod_state.phase(p) == "Succeeded" for p in pods.values()
     )
     if done and isinstance(state.observed.storage, Storage):
         return training_end.succeeded(state, pods[0])
     if spec_digest(state) != state.status.attempt_spec and inputs.problem is None:
-        return training_end.restart(
-            state, Reason.SPEC_CHANGED, "the spec was edited: restarting with the new one"
-        )
-    missing = sorted(set(range(state.attempt_workers)) - set(pods))
+        said = "the spec was edited: restarting with the new one"
+        return training_end.restart(state, Reason.SPEC_CHANGED, said)
     if missing and state.status.phase == "Running":
         return training_end.failed(state, training_end.pod_deleted(state, missing))
     if missing and inputs.problem is None and replaced(state, inputs):
@@ -151,7 +153,8 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
     shown = state.status.changed(changes).progress
     summary = shown.summary if shown is not None else None
     # The words that the attempt began with: while nothing has happened there is nothing to write.
-    said = _starting(state.attempt, state.attempt_workers)
+    plain, said = _starting(state.attempt, state.attempt_workers), state.status.message or ""
+    said = said if said.startswith(plain) else plain
     if phase == "Running":
         said = f"attempt {state.attempt}: running"
     message = f"attempt {state.attempt}: {summary}" if summary else said
@@ -226,8 +229,7 @@ def _progress(state: State) -> TrainingJobStatus:
     if report.metrics:
         metrics = {key: float(f"{value:.6g}") for key, value in report.metrics.items()}
         changes = changes.changed(TrainingJobStatus(metrics=metrics))
-    if report.checkpoint is not None:
-        newest = report.checkpoint
+    if (newest := report.checkpoint) is not None:
         checkpoint = CheckpointStatus(epoch=newest.epoch, step=newest.step, key=newest.key)
         changes = changes.changed(TrainingJobStatus(checkpoint=checkpoint))
     return changes
