@@ -241,9 +241,9 @@ def spec_digest(spec: Manifest) -> str | None:
 
 
 def task_of(pod: Manifest) -> Manifest:
-    """What its container is told to do."""
-    env = pod["spec"]["containers"][0]["env"]
-    found: Manifest = json.loads(next(e["value"] for e in env if e["name"] == TASK_ENV))
+    """What its container is told to do; empty where its kind tells it nothing."""
+    env = pod["spec"]["containers"][0].get("env", [])
+    found: Manifest = json.loads(next((e["value"] for e in env if e["name"] == TASK_ENV), "{}"))
     return found
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from modelyard_operator.kube.errors import ApiError, GoneError, UnavailableError
+from modelyard_operator.kube.resources import CHILDREN, OWN
 from modelyard_operator.plan import Manifest, Ref
 from tests.model.client import TROUBLES, Trouble
 from tests.model.kubelet import ENDS
@@ -18,9 +19,7 @@ from tests.model.world import BrokenInvariantError, World
 
 pods = st.integers(0, 5)
 """Which of the pods that there are: the number is taken modulo their count."""
-kinds = st.sampled_from(
-    ["TrainingJob", "Pod", "Service", "EndpointSlice", "Dataset", "Job", "Deployment", "ReplicaSet", "Secret"]
-)
+kinds = st.sampled_from([*sorted({found.kind for found in (*OWN, *CHILDREN)}), "Secret"])
 moments = st.sampled_from([0.0005, 0.003, 0.01, 0.06, 0.3, 1.0, 3.0, 12.0, 70.0])
 """From less than one way to the API server to longer than a node's loss takes."""
 OUTAGE = 700.0

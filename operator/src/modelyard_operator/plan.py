@@ -15,6 +15,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modelyard_algorithms.contract.report import Report
+from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.api.kind import Kind
+from modelyard_operator.api.reasons import Reason
 
 Manifest = dict[str, Any]
 
@@ -29,6 +32,7 @@ class Ref:
     api_version: str
     kind: str
     namespace: str
+    """Empty: it has none, because its kind is cluster-scoped."""
     name: str
     uid: str | None = None
     """As a precondition of a deletion: only this very object."""
@@ -39,6 +43,11 @@ class Ref:
         return cls(
             manifest["apiVersion"], manifest["kind"], meta.get("namespace", ""), meta["name"], meta.get("uid")
         )
+
+    @classmethod
+    def to(cls, kind: Kind, name: str, namespace: str) -> Ref:
+        """An object of one of our kinds, as an object in ``namespace`` refers to it by name."""
+        return cls(API_VERSION, kind.name, namespace if kind.namespaced else "", name)
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,9 @@ class Reception:
     """From and until when it could not; the end of one that goes on is in the future."""
 
 
-NO_STORAGE = StoragePending("ObjectStorePending", "waits for the keys and the bucket of this namespace")
+NO_STORAGE = StoragePending(
+    Reason.OBJECT_STORE_PENDING, "waits for the keys and the bucket of this namespace"
+)
 
 
 @dataclass(frozen=True)
@@ -147,7 +158,8 @@ class Observed:
 
     @property
     def namespace(self) -> str:
-        return str(self.object["metadata"]["namespace"])
+        """Empty for an object of a cluster-scoped kind."""
+        return str(self.object["metadata"].get("namespace", ""))
 
     @property
     def generation(self) -> int:

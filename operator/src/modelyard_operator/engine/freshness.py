@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from modelyard_operator.kube import resources
+from modelyard_operator.api.training_job import KIND
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import ApiError
+from modelyard_operator.kube.resources import Resource
 from modelyard_operator.kube.store import number, version_of
 from modelyard_operator.plan import Manifest
 
@@ -53,9 +54,7 @@ class Freshness:
         return self._since is not None and version_of(manifest) > self._since
 
     async def _newest(self) -> int:
-        pages = self._client.pages(
-            resources.TRAINING_JOB, namespace=self._namespace, limit=1, metadata_only=True
-        )
+        pages = self._client.pages(Resource.of(KIND), namespace=self._namespace, limit=1, metadata_only=True)
         async for page in pages:
             return number(page.resource_version)
         return -1

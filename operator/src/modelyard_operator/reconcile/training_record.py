@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from modelyard_operator import naming
+from modelyard_operator.api.training_status import TrainingJobStatus
 from modelyard_operator.plan import Manifest, parse_time
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 Version = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 Count = Annotated[int, Field(ge=0)]
-INCIDENTAL = frozenset({"attemptStartTime", "datasetUse"})
+INCIDENTAL = frozenset({"attempt_start_time", "dataset_use"})
 """What two operators may record differently for the same pods."""
 
 
@@ -41,21 +42,19 @@ class Record(BaseModel):
     dataset_use: dict[str, Text] | None = None
 
     @property
-    def status(self) -> Manifest:
+    def status(self) -> TrainingJobStatus:
         """These fields as the status has them."""
-        return self.model_dump(by_alias=True, exclude_none=True)
+        return TrainingJobStatus.model_validate(self.model_dump(exclude_none=True))
 
-    def agrees(self, status: Mapping[str, Any]) -> bool:
+    def agrees(self, status: TrainingJobStatus) -> bool:
         """Whether the status records the same decision."""
-        return all(status.get(key) == value for key, value in self.status.items() if key not in INCIDENTAL)
+        decided = Record.model_fields.keys() - INCIDENTAL
+        return all(getattr(status, name) == getattr(self, name) for name in decided)
 
 
-FIELDS = tuple(to_camel(name) for name in Record.model_fields)
-
-
-def annotation(status: Mapping[str, Any]) -> str:
+def annotation(status: TrainingJobStatus) -> str:
     """The record of the attempt that a status has, as JSON."""
-    found = {name: status[name] for name in FIELDS if name in status}
+    found = status.model_dump(by_alias=True, exclude_none=True, include=set(Record.model_fields))
     return json.dumps(found, sort_keys=True, separators=(",", ":"))
 
 

@@ -11,6 +11,7 @@ import pytest
 from modelyard_algorithms.contract.report import Report
 from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.api.registry import KINDS
 from modelyard_operator.engine.cache import Cache
 from modelyard_operator.engine.freshness import Freshness
 from modelyard_operator.engine.loop import Engine
@@ -42,13 +43,7 @@ class Bench:
         self.purges: list[str] = []
         self.purge_error: Exception | None = None
         controllers = {
-            kind: Controller(
-                kind=kind,
-                plural=f"{kind.lower()}s",
-                plan=self._decide,
-                references=self._refer,
-            )
-            for kind in ("Dataset", "TrainingJob", "Deployment")
+            kind.name: Controller(kind=kind, plan=self._decide, references=self._refer) for kind in KINDS
         }
         self.cache = Cache(Store(), controllers, self.queue.add, self._forget)
         recorder = Recorder(self.api, "test")
