@@ -94,10 +94,8 @@ manifest: venv ## Render the chart to build/modelyard.yaml, for `kubectl apply -
 	@PYTHONPATH=demo/src $(PYTHON) -m modelyard_demo.chart manifest
 
 .PHONY: crds
-crds: venv ## Generate crds/, the chart's copy and docs/api.md from the typed models.
-	@$(PYTHON) -m modelyard_operator.api.crd --write
-	@$(PYTHON) -m modelyard_operator.api.crd --write --folder charts/modelyard/files/crds
-	@$(PYTHON) -m modelyard_operator.api.reference --write
+crds: venv ## Generate crds/, what the chart knows of the kinds, and docs/api.md from the typed models.
+	@$(PYTHON) -m modelyard_operator.generate --write
 
 .PHONY: golden
 golden: golden-chart ## Rewrite all golden manifests; review the diff before you commit it.
@@ -121,9 +119,8 @@ lint: venv ## Style, types, layers, wording, and that all generated files are up
 	@$(PYTHON) -m mypy $(SOURCES)
 	@.venv/bin/lint-imports
 	@$(PYTHON) -m tests.style.wording
-	@$(PYTHON) -m modelyard_operator.api.crd --check
-	@$(PYTHON) -m modelyard_operator.api.crd --check --folder charts/modelyard/files/crds
-	@$(PYTHON) -m modelyard_operator.api.reference --check
+	@$(PYTHON) -m tests.style.size
+	@$(PYTHON) -m modelyard_operator.generate --check
 
 .PHONY: test-unit
 test-unit: venv ## Unit tests, in seconds.

@@ -45,9 +45,6 @@ IN_A_NAMESPACE = [
 ]
 IN_ITS_OWN = [
     ("update", "leases.coordination.k8s.io/modelyard-operator"),
-    ("list", "configmaps"),
-    ("create", "configmaps"),
-    ("delete", "configmaps"),
     ("get", "secrets/modelyard-store-root"),
     ("create", "secrets"),
 ]
@@ -132,14 +129,11 @@ def test_outside_them_it_has_no_right_but_what_is_cluster_scoped_by_nature(
     }
 
 
-def test_in_its_own_namespace_it_has_the_lease_the_journal_and_the_root_keys(
-    server: ApiServer, narrow: str
-) -> None:
+def test_in_its_own_namespace_it_has_the_lease_and_the_root_keys(server: ApiServer, narrow: str) -> None:
     own = _rules(server, narrow, SYSTEM) - _rules(server, narrow, "elsewhere")
     assert own == {
         ("create", "coordination.k8s.io", "leases", ""),
         *((verb, "coordination.k8s.io", "leases", "narrow-operator") for verb in ("get", "patch", "update")),
-        *((verb, "", "configmaps", "") for verb in ("list", "create", "delete")),
         ("get", "", "secrets", "narrow-store-root"),
         ("create", "", "secrets", ""),
     }

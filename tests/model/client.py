@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from modelyard_operator.kube.client import Client, Page, WatchEvent
+from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import ApiError, ConflictError, ThrottledError, UnavailableError
+from modelyard_operator.kube.reader import Page, WatchEvent
 from modelyard_operator.kube.resources import Resource
 from modelyard_operator.plan import Manifest, Ref
 from tests.model.apiserver import ApiServer, Change, copied, selects

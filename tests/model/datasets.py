@@ -10,12 +10,11 @@ from hypothesis.stateful import initialize, rule
 from modelyard_algorithms.contract.report import STORE_ACCESS_DENIED
 from modelyard_operator import naming
 from modelyard_operator.plan import Manifest, Ref
-from modelyard_operator.reconcile import dataset
 from tests.model import every_kind
 from tests.model.dataset_invariants import Readings, result_of
 from tests.model.kubelet import ENDS
 from tests.model.machine import Machine, moments, pods, present
-from tests.model.world import World, place
+from tests.model.world import World, deciding, place
 
 names = st.sampled_from(["d", "d", "d", "e", "other/d"])
 KEYS = "keys"
@@ -45,7 +44,7 @@ class Datasets(Machine):
         world = World(
             checks=(*every_kind.ALWAYS, *readings.always),
             quiet=(*every_kind.QUIET, *readings.quiet),
-            controllers={"Dataset": dataset.CONTROLLER},
+            controllers=deciding("Dataset"),
         )
         super().__init__(world)
 

@@ -10,11 +10,10 @@ from hypothesis.stateful import initialize, rule
 from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.plan import Ref
-from modelyard_operator.reconcile import deployment
 from tests.model import every_kind
 from tests.model.deployment_invariants import Servings
 from tests.model.machine import Machine, moments, pods, present
-from tests.model.world import World, place, told
+from tests.model.world import World, deciding, place
 
 names = st.sampled_from(["s", "s", "s", "t", "other/s"])
 jobs = st.sampled_from(["a", "b", "other/a"])
@@ -56,7 +55,7 @@ class Deployments(Machine):
         world = World(
             checks=(*every_kind.ALWAYS, *servings.always),
             quiet=(*every_kind.QUIET, *servings.quiet),
-            controllers={"Deployment": deployment.CONTROLLER, "TrainingJob": told("TrainingJob")},
+            controllers=deciding("Deployment"),
         )
         super().__init__(world)
 

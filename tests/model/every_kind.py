@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.plan import Manifest
 from tests.model.apiserver import Change
-from tests.model.history import Check, History, Rest, by_operator, is_journal, is_own, owner_of, status_of
+from tests.model.history import Check, History, Rest, by_operator, is_own, owner_of, status_of
 
 
 def conditions_agree(history: History, change: Change) -> str | None:
@@ -42,10 +42,10 @@ def the_deleted_stay_deleted(history: History, change: Change) -> str | None:
 
 
 def nothing_is_touched_that_is_not_ours(history: History, change: Change) -> str | None:
-    """Whatever an operator writes, or deletes, is an object of ours, one that hangs on an object of ours in
-    the same namespace, or its own journal: never what only has the labels, or the uid, of a child."""
+    """Whatever an operator writes, or deletes, is an object of ours or one that hangs on an object of ours in
+    the same namespace: never what only has the labels, or the uid, of a child."""
     item = change.object
-    if not by_operator(change) or is_own(change) or is_journal(item) or history.root_of(item):
+    if not by_operator(change) or is_own(change) or history.root_of(item):
         return None
     return f"{item['kind']} {item['metadata'].get('namespace')}/{item['metadata']['name']} is nobody's"
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from modelyard_algorithms.contract.environment import TASK_ENV
 from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
-from modelyard_operator.engine.records import digest, parse
-from modelyard_operator.kube.store import version_of
-from modelyard_operator.plan import Manifest
+from modelyard_operator.api.training_job import MADE_FROM, TrainingJobSpec
+from modelyard_operator.plan import Manifest, fingerprint
 from tests.model.apiserver import FINAL_POD_PHASES, FORGER, ApiServer, Change, selects
 
 LEASE = ("modelyard-system", "modelyard-operator")
@@ -32,16 +33,21 @@ class Life:
     versions: set[str] = field(default_factory=set)
     """Of a Dataset: all that it ever had."""
     begun: dict[int, int] = field(default_factory=dict)
-    """attempt -> generation that it was begun from."""
+    """attempt -> generation that it was begun from: by its pods, until the status records it."""
     fingerprints: dict[int, str] = field(default_factory=dict)
     datasets: dict[int, Manifest] = field(default_factory=dict)
-    """attempt -> channel -> uid of the Dataset, as the status has it."""
+    """attempt -> channel -> uid of the Dataset, as the status or the pods have it."""
     moved: float = 0.0
     """When a pod of it began to run, or its gang made progress, last (virtual time)."""
     tasks: dict[int, Manifest] = field(default_factory=dict)
-    """attempt -> the task of its pods."""
+    """attempt -> the task of its pods; of the first attempt, as long as no status records it, of the first
+    pod since there was none."""
     records: dict[int, list[Manifest]] = field(default_factory=dict)
-    """attempt -> the statuses that were on record for it, before they were written."""
+    """attempt -> what each pod that was ever made for it has on record."""
+    makers: dict[int, set[str]] = field(default_factory=dict)
+    """attempt -> the operators that made pods for it."""
+    lost_early: bool = False
+    """A pod of the first attempt went before any status recorded that."""
     limit: int = 0
     """The largest backoffLimit that it ever had."""
     end: Manifest | None = None
@@ -89,17 +95,6 @@ class History:
     def find(self, uid: str | None) -> Manifest | None:
         """The object with this uid, where there still is one."""
         return next((o for o in self.server.objects.values() if o["metadata"]["uid"] == uid), None)
-
-    def recorded(self, item: Manifest) -> Manifest:
-        """What its operator goes by: the newest status on record that was decided on the one that is
-        written, or else that one."""
-        written = status_of(item)
-        pages = [found for found in self.server.objects.values() if is_journal(found)]
-        for page in sorted(pages, key=version_of, reverse=True):
-            for record in parse(page):
-                if record.uid == item["metadata"]["uid"] and record.base == digest(written):
-                    return record.status
-        return written
 
     def children(self, owner: Manifest) -> list[Manifest]:
         """What belongs to this object, directly or through others."""
@@ -155,18 +150,14 @@ class History:
             self.life(owner_of(item)).moved = change.at
         if is_job(change):
             self._note_job(self.life(uid), change)
-        records = parse(item) if is_journal(item) and change.before is None else []
-        for record in records:
-            self._note_attempt(self.life(record.uid), record.status)
+        if is_new_pod(change) and by_operator(change) and "attempt" in (task := task_of(item)):
+            self._note_pod(self.life(owner_of(item)), change, task)
         for check in self._checks:
             sentence = check(self, change)
             if sentence is not None:
                 self.broken.append(f"{check.__name__} at {change.at:.3f} by {change.actor}: {sentence}")
-        for record in records:
-            found = self.life(record.uid).records
-            found.setdefault(record.status.get("attempt", 0), []).append(record.status)
-        if is_new_pod(change) and "attempt" in (task := task_of(item)):
-            self.life(owner_of(item)).tasks.setdefault(task["attempt"], task)
+        if item["kind"] == "Pod" and change.after is None and self._unrecorded(owner_of(item)):
+            self.life(owner_of(item)).lost_early = True
 
     def _note_job(self, life: Life, change: Change) -> None:
         if change.after is None:
@@ -174,14 +165,33 @@ class History:
             return
         status = change.after.get("status") or {}
         life.limit = max(life.limit, change.after["spec"].get("backoffLimit", 3))
-        self._note_attempt(life, status)
+        self._note_attempt(life, status_of(change.before), status)
 
-    def _note_attempt(self, life: Life, status: Manifest) -> None:
-        attempt = status.get("attempt", 0)
-        if attempt and attempt not in life.begun:
-            life.begun[attempt] = status.get("observedGeneration", 1)
-            life.fingerprints[attempt] = status.get("fingerprint", "")
-            life.datasets[attempt] = status.get("datasetUids", {})
+    def _note_pod(self, life: Life, change: Change, task: Manifest) -> None:
+        attempt, record = task["attempt"], record_of(change.object)
+        life.records.setdefault(attempt, []).append(record)
+        life.makers.setdefault(attempt, set()).add(change.actor)
+        others = [pod for pod in self.pods_of(life.uid) if attempt_of(pod) == attempt]
+        if attempt not in life.tasks or (self._unrecorded(life.uid) and len(others) == 1):
+            life.tasks[attempt] = task
+            if self._unrecorded(life.uid):
+                self._begun(life, record, 1)
+
+    def _unrecorded(self, uid: str) -> bool:
+        """Whether the status of a job records no attempt."""
+        job = self.find(uid)
+        return job is not None and not status_of(job).get("attempt")
+
+    def _note_attempt(self, life: Life, before: Manifest, status: Manifest) -> None:
+        if status.get("attempt", 0) != before.get("attempt", 0):
+            self._begun(life, status, status.get("observedGeneration", 1))
+
+    def _begun(self, life: Life, record: Manifest, generation: int) -> None:
+        attempt = record["attempt"]
+        made_from = [g for g, spec in life.specs.items() if spec_digest(spec) == record.get("attemptSpec")]
+        life.begun[attempt] = max(made_from, default=generation)
+        life.fingerprints[attempt] = record.get("fingerprint", "")
+        life.datasets[attempt] = record.get("datasetUids", {})
 
 
 Check = Callable[[History, Change], str | None]
@@ -216,21 +226,30 @@ def runs(pod: Manifest | None) -> bool:
     return bool((pod.get("status") or {}).get("phase") == "Running")
 
 
+def record_of(pod: Manifest) -> Manifest:
+    """What its attempt began with, as the pod was created."""
+    found: Manifest = json.loads(pod["metadata"]["annotations"][naming.RECORD_ANNOTATION])
+    return found
+
+
+def spec_digest(spec: Manifest) -> str | None:
+    """Of what pods are made from; None where the spec is none."""
+    try:
+        return fingerprint(TrainingJobSpec.model_validate(spec).chosen(MADE_FROM))[:16]
+    except ValidationError:
+        return None
+
+
 def task_of(pod: Manifest) -> Manifest:
-    """What its container is told to do."""
-    env = pod["spec"]["containers"][0]["env"]
-    found: Manifest = json.loads(next(e["value"] for e in env if e["name"] == TASK_ENV))
+    """What its container is told to do; empty where its kind tells it nothing."""
+    env = pod["spec"]["containers"][0].get("env", [])
+    found: Manifest = json.loads(next((e["value"] for e in env if e["name"] == TASK_ENV), "{}"))
     return found
 
 
 def is_own(change: Change) -> bool:
     """Of one of our kinds."""
     return bool(change.object["apiVersion"] == API_VERSION)
-
-
-def is_journal(item: Manifest) -> bool:
-    """A ConfigMap with statuses that are on record."""
-    return item["kind"] == "ConfigMap" and naming.JOURNAL_LABEL in (item["metadata"].get("labels") or {})
 
 
 def is_job(change: Change) -> bool:

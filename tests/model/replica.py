@@ -10,7 +10,7 @@ from typing import Protocol
 from modelyard_algorithms.contract.report import Report
 from modelyard_operator import naming
 from modelyard_operator.engine.cache import Cache
-from modelyard_operator.engine.journal import Journal
+from modelyard_operator.engine.freshness import Freshness
 from modelyard_operator.engine.loop import Engine
 from modelyard_operator.engine.observe import Observer
 from modelyard_operator.engine.perform import Performer
@@ -95,7 +95,7 @@ class Replica:
             else None
         )
         self.leadership: Leadership = self.elector or Alone()
-        writer = self.client.fenced(self._fence)
+        writer = self.client.fenced(self.leadership.fence)
         store, self.queue = Store(loop.time), WorkQueue(loop.time, workers=WORKERS)
         self.cache = Cache(store, controllers, self._notify, self._forget)
         self.board = Board(self._look, interval=2.0, clock=loop.time)
@@ -103,17 +103,7 @@ class Replica:
         self.uploads = Uploads(lambda _: None, self._notify)
         recorder = Recorder(writer, identity, loop.time)
         recorder.record = self._say  # type: ignore[method-assign]
-        self.crowded = True
-        """Whether so much is due that statuses are put on record first."""
-        self._pages = 0
-        self.journal = Journal(
-            writer,
-            self.cache,
-            namespace=LEASE[0],
-            kinds=[resources.TRAINING_JOB],
-            crowded=lambda: self.crowded,
-            token=self._page,
-        )
+        self.freshness = Freshness(self.client)
         self.engine = Engine(
             cache=self.cache,
             queue=self.queue,
@@ -122,13 +112,12 @@ class Replica:
                 References(store, self.client, loop.time),
                 lambda: platform,
                 self.board,
-                self.journal,
                 bucket_of,
                 self.uploads.is_there,
+                self.freshness.is_current,
                 now,
             ),
-            performer=Performer(writer, self.cache, recorder, self.purger, self.journal, self.uploads),
-            leading=lambda: self.leadership.leading and self.journal.is_open,
+            performer=Performer(writer, self.cache, recorder, self.purger, self.uploads),
             workers=WORKERS,
             backoff=Backoff(jitter=lambda: 1.0),
         )
@@ -153,7 +142,6 @@ class Replica:
 
     def start(self) -> None:
         """Begin to watch and to work; it leads once everything has been listed."""
-        self.engine.start()
         self._tasks = [self._loop.create_task(found.run()) for found in self._reflectors]
         self._tasks.append(self._loop.create_task(self._begin()))
 
@@ -209,20 +197,12 @@ class Replica:
             self._leads = self._loop.create_task(self._lead())
         else:
             self.engine.halt()
-            self.journal.close()
+            self.freshness.end()
 
     async def _lead(self) -> None:
         self.board.availability.begin()
-        await self.journal.open()
+        await self.freshness.begin()
         self.engine.begin()
-
-    def _fence(self) -> None:
-        self.leadership.fence()
-        self.journal.fence()
-
-    def _page(self) -> str:
-        self._pages += 1
-        return f"{self.identity}-{self._pages}"
 
     def _heard(self, change: Change) -> None:
         if change.object["kind"] != "Lease":

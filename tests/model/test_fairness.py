@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -134,7 +135,7 @@ def test_what_raises_again_and_again_waits_longer_and_longer() -> None:
         return training_job.plan(observed)
 
     controllers: Mapping[str, Controller] = dict(CONTROLLERS) | {
-        "TrainingJob": Controller("TrainingJob", "trainingjobs", plan, training_job.references)
+        "TrainingJob": replace(training_job.CONTROLLER, plan=plan)
     }
     world = World(checks=(), controllers=controllers)
     try:

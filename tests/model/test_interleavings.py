@@ -1,4 +1,4 @@
-"""Thousands of random interleavings of everything that can happen to our three kinds."""
+"""Thousands of random interleavings of everything that can happen to our kinds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
+from modelyard_operator.api.registry import KINDS
+from tests.model.any_kind import machine_of
 from tests.model.datasets import Datasets
 from tests.model.deployments import Deployments
 from tests.model.training_jobs import TrainingJobs, TwoReplicas
@@ -28,6 +30,11 @@ def checked(examples: int) -> settings:
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+def test_every_kind_is_what_all_of_them_are(kind: str) -> None:
+    run_state_machine_as_test(machine_of(kind), settings=checked(30))
 
 
 @pytest.mark.parametrize(

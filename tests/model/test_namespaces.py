@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from modelyard_operator.plan import Manifest, Ref
-from modelyard_operator.reconcile import dataset, deployment, training_job
+from modelyard_operator.reconcile.registry import CONTROLLERS
 from tests.model import every_kind
 from tests.model.dataset_invariants import result_of
 from tests.model.history import status_of
@@ -129,8 +129,7 @@ def stands(world: World) -> Manifest:
 
 def lived(seed: int, *, neighbours: bool) -> list[Manifest]:
     """How the namespace stands after each step of a day."""
-    controllers = {c.kind: c for c in (dataset.CONTROLLER, training_job.CONTROLLER, deployment.CONTROLLER)}
-    world = World(checks=every_kind.ALWAYS, quiet=(), controllers=controllers)
+    world = World(checks=every_kind.ALWAYS, quiet=(), controllers=CONTROLLERS)
     try:
         return list(_lived(world, random.Random(seed), random.Random(-1 - seed) if neighbours else None))
     finally:

@@ -7,7 +7,6 @@ One more is in ``history``: only the holder of the lease writes.
 
 from __future__ import annotations
 
-from modelyard_operator.engine.records import digest, parse
 from modelyard_operator.reconcile.training_state import LOST_AFTER_SECONDS
 from tests.model.apiserver import Change
 from tests.model.history import (
@@ -18,7 +17,6 @@ from tests.model.history import (
     attempt_of,
     by_operator,
     is_job,
-    is_journal,
     is_new_pod,
     live,
     owner_of,
@@ -68,7 +66,8 @@ def attempt_numbers_only_grow(history: History, change: Change) -> str | None:
 
 
 def no_number_is_used_twice(history: History, change: Change) -> str | None:
-    """An attempt that comes into the status has had no pods yet, unless it was on record as it is now."""
+    """An attempt that comes into the status has had no pods yet. The first one may have had some, if it is
+    what one of them has on record, or if they are another operator's, which this one did not know."""
     if not is_job(change) or change.after is None or change.before is None:
         return None
     before, after = status_of(change.before).get("attempt", 0), status_of(change.after)
@@ -76,30 +75,14 @@ def no_number_is_used_twice(history: History, change: Change) -> str | None:
     if attempt == before or attempt not in life.tasks:
         return None
     same = ("attemptSpec", "datasetVersions", "fingerprint")
-    if any(
-        all(found.get(key) == after.get(key, found.get(key)) for key in same)
-        for found in life.records.get(attempt, [])
+    if attempt == 1 and (
+        change.actor not in life.makers[1]
+        or any(
+            all(found.get(key) == after.get(key, found.get(key)) for key in same) for found in life.records[1]
+        )
     ):
         return None
     return f"attempt {attempt} has had pods before"
-
-
-def a_record_begins_the_next_attempt(history: History, change: Change) -> str | None:
-    """A status that is on record and holds is one attempt ahead of the written one, never more or none."""
-    if not is_journal(change.object) or change.before is not None:
-        return None
-    for record in parse(change.object):
-        job = history.find(record.uid)
-        if job is None or record.base != digest(status_of(job)):
-            continue
-        before, after = status_of(job).get("attempt", 0), record.status.get("attempt")
-        if after != before + 1:
-            return f"attempt {after} is on record after {before}"
-        if after in history.life(record.uid).tasks:
-            return f"attempt {after}, which has had pods, is on record again"
-        if status_of(job).get("phase") in {*TERMINAL, "Starting", "Running"}:
-            return f"attempt {after} is on record in {status_of(job)['phase']}"
-    return None
 
 
 def an_attempt_begins_once(history: History, change: Change) -> str | None:
@@ -114,16 +97,18 @@ def an_attempt_begins_once(history: History, change: Change) -> str | None:
 
 
 def pods_belong_to_the_attempt_under_way(history: History, change: Change) -> str | None:
-    """The operator makes pods only of the attempt whose number stands in the status, or is on record
-    for it, while it lasts: its number was there before, and nothing follows its end."""
+    """The operator makes pods only of the attempt whose number is in the status while that lasts: its number
+    was there before, and nothing follows its end. Only the first attempt's come before any number."""
     if not is_new_pod(change) or not by_operator(change):
         return None
     job = history.find(owner_of(change.object))
     if job is None or "deletionTimestamp" in job["metadata"]:
         # A request that was under way: the garbage collector takes the pod.
         return None
-    status = history.recorded(job)
-    if status.get("attempt") == attempt_of(change.object) and status.get("phase") in {"Starting", "Running"}:
+    status, attempt = status_of(job), attempt_of(change.object)
+    if status.get("attempt") == attempt and status.get("phase") in UNDER_WAY:
+        return None
+    if attempt == 1 and not status.get("attempt") and status.get("phase") not in TERMINAL:
         return None
     return (
         f"pod {change.object['metadata']['name']} in {status.get('phase')}, attempt {status.get('attempt')}"
@@ -144,13 +129,33 @@ def never_more_pods_than_asked(history: History, change: Change) -> str | None:
 
 
 def a_gang_has_one_task(history: History, change: Change) -> str | None:
-    """All pods of an attempt, those too that are made again, have the same task: of two minds it hangs."""
+    """All pods of an attempt, those too that are made again, have the same task: with two it hangs. Those of
+    the first attempt may differ until it runs, where a second operator did not know the first one's pods, or
+    somebody deleted a pod before any status recorded the attempt."""
     if not is_new_pod(change):
         return None
-    task = task_of(change.object)
-    known = history.life(owner_of(change.object)).tasks.get(task["attempt"], task)
+    task, life = task_of(change.object), history.life(owner_of(change.object))
+    attempt, job = task["attempt"], history.find(life.uid)
+    others = life.makers.get(attempt, set()) - {change.actor}
+    if attempt == 1 and (others or life.lost_early) and status_of(job).get("phase") != "Running":
+        return None
+    known = life.tasks.get(attempt, task)
     differ = sorted(key for key in task if task[key] != known.get(key))
     return f"{change.object['metadata']['name']}: {differ} differ" if differ else None
+
+
+def a_gang_of_two_tasks_never_runs(history: History, change: Change) -> str | None:
+    """An attempt whose pods differ is restarted: no status says that it runs, or has succeeded."""
+    if not is_job(change) or change.after is None:
+        return None
+    after = status_of(change.after)
+    if after.get("phase") not in {"Running", "Succeeded"} or after == status_of(change.before):
+        return None
+    pods = history.pods_of(change.after["metadata"]["uid"])
+    tasks = [task_of(pod) for pod in pods if attempt_of(pod) == after["attempt"]]
+    if any(task != tasks[0] for task in tasks):
+        return f"attempt {after['attempt']} is {after['phase']} with different tasks"
+    return None
 
 
 def no_checkpoint_is_skipped(history: History, change: Change) -> str | None:
@@ -244,11 +249,11 @@ ALWAYS: list[Check] = [
     one_attempt_lives,
     attempt_numbers_only_grow,
     no_number_is_used_twice,
-    a_record_begins_the_next_attempt,
     an_attempt_begins_once,
     pods_belong_to_the_attempt_under_way,
     never_more_pods_than_asked,
     a_gang_has_one_task,
+    a_gang_of_two_tasks_never_runs,
     no_checkpoint_is_skipped,
     a_gang_trains_on_all_of_a_version,
     a_healthy_gang_is_never_ended,

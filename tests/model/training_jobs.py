@@ -86,10 +86,8 @@ class TrainingJobs(Machine):
     def an_attempt_begins_badly(
         self, name: str, spec: dict[str, Any], what: str, after: int, seconds: float
     ) -> None:
-        """In a burst, one of its first requests meets trouble."""
-        replica = self._replica()
-        replica.crowded = True
-        replica.wire.troubles.append(Trouble(what, after))
+        """One of its first requests meets trouble."""
+        self._replica().wire.troubles.append(Trouble(what, after))
         self._begin_or_edit(name, spec)
         self.world.pass_time(seconds)
         self.world.revive()
@@ -143,6 +141,12 @@ class TrainingJobs(Machine):
     def somebody_edits_a_pods_labels(self, which: int, label: str, value: str | None) -> None:
         if (pod := self._pod(which)) is not None:
             self.world.server.patch("user", Ref.of(pod), {"metadata": {"labels": {label: value}}})
+
+    @rule(which=pods, value=st.sampled_from([None, "", "{}"]))
+    def somebody_edits_a_pods_record(self, which: int, value: str | None) -> None:
+        if (pod := self._pod(which)) is not None:
+            found = {"annotations": {naming.RECORD_ANNOTATION: value}}
+            self.world.server.patch("user", Ref.of(pod), {"metadata": found})
 
     # What takes time.
     @rule(seconds=st.sampled_from([20.0, 150.0]))

@@ -9,8 +9,8 @@ from typing import Any
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.engine.loop import LONGEST_WAIT
 from modelyard_operator.plan import Manifest, Observed, Plan, Ref
-from modelyard_operator.reconcile import training_job
 from modelyard_operator.reconcile.controller import Controller
+from modelyard_operator.reconcile.registry import CONTROLLERS as ALL
 from tests.model import every_kind, training_always, training_quiet
 from tests.model.apiserver import FORGER, ApiServer, copied
 from tests.model.gangs import Gangs
@@ -19,6 +19,7 @@ from tests.model.kubelet import Kubelet
 from tests.model.replica import Replica
 from tests.model.virtual_time import START, VirtualLoop
 from tests.model.workloads import DeploymentController, JobController
+from tests.support.kinds import NAMED
 from tests.support.upgrade import upgraded
 
 NAMESPACE, OTHER, ATTACKER = "ns", "other", "za"
@@ -31,12 +32,14 @@ def _nothing(observed: Observed) -> Plan:
     return Plan()
 
 
-def told(kind: str) -> Controller:
-    """Of a kind whose objects are what the checker says they are."""
-    return Controller(kind, f"{kind.lower()}s", _nothing, lambda _: [])
+def deciding(kind: str) -> Mapping[str, Controller]:
+    """The controllers of a world that checks one kind: objects of the kinds that it refers to are what the
+    checker says they are."""
+    checked = ALL[kind]
+    return {kind: checked} | {name: Controller(ALL[name].kind, _nothing) for name in checked.kind.refers_to}
 
 
-CONTROLLERS: Mapping[str, Controller] = {"TrainingJob": training_job.CONTROLLER, "Dataset": told("Dataset")}
+CONTROLLERS = deciding("TrainingJob")
 
 RESTS_AFTER = 650.0
 """Seconds without a request after which nothing is waiting for anything any more: longer than the
@@ -93,18 +96,18 @@ class World:
 
     # What users do.
     def create(self, kind: str, name: str, spec: Manifest, namespace: str = NAMESPACE) -> Manifest:
-        namespace, name = place(name, namespace)
-        meta = {"name": name, "namespace": namespace}
+        ref = own(kind, name, namespace)
+        meta = {"name": ref.name} | ({"namespace": ref.namespace} if ref.namespace else {})
         return self.server.create(
             "user", {"apiVersion": API_VERSION, "kind": kind, "metadata": meta, "spec": spec}
         )
 
     def find(self, kind: str, name: str) -> Manifest | None:
-        return self.server.find(Ref(API_VERSION, kind, *place(name)))
+        return self.server.find(own(kind, name))
 
     def edit(self, kind: str, name: str, **spec: Any) -> None:
         if self.find(kind, name) is not None:
-            self.server.patch("user", Ref(API_VERSION, kind, *place(name)), {"spec": spec})
+            self.server.patch("user", own(kind, name), {"spec": spec})
 
     def set_dataset(self, name: str, version: str | None, namespace: str = NAMESPACE) -> None:
         """A Dataset that is ready in this version, or being read."""
@@ -129,7 +132,7 @@ class World:
             self.server.patch("user", ref, content)
 
     def delete(self, kind: str, name: str, api_version: str = API_VERSION, **options: Any) -> None:
-        ref = Ref(api_version, kind, *place(name))
+        ref = own(kind, name) if api_version == API_VERSION else Ref(api_version, kind, *place(name))
         if self.server.find(ref) is not None:
             self.server.delete("user", ref, **options)
 
@@ -281,6 +284,12 @@ def place(name: str, namespace: str = NAMESPACE) -> tuple[str, str]:
     """Namespace and name of an object: "name" or "namespace/name"."""
     before, slash, after = name.partition("/")
     return (before, after) if slash else (namespace, name)
+
+
+def own(kind: str, name: str, namespace: str = NAMESPACE) -> Ref:
+    """An object of one of our kinds; one of a cluster-scoped kind has no namespace."""
+    namespace, name = place(name, namespace)
+    return Ref.to(NAMED[kind], name, namespace)
 
 
 def _counted(replica: Replica) -> int:

@@ -14,6 +14,8 @@ from typing import Any
 import yaml
 from kubernetes import client, config
 
+from modelyard_operator.api import registry
+
 Object = dict[str, Any]
 
 REQUEST_SECONDS = 60
@@ -44,10 +46,10 @@ class Resource:
 
 
 OURS = "modelyard.dev/v1alpha1"
-DATASET = Resource(OURS, "datasets", "Dataset")
-TRAINING_JOB = Resource(OURS, "trainingjobs", "TrainingJob")
-DEPLOYMENT = Resource(OURS, "deployments", "Deployment")
-KINDS = (DATASET, TRAINING_JOB, DEPLOYMENT)
+KINDS = tuple(Resource(OURS, kind.plural, kind.name) for kind in registry.KINDS if kind.namespaced)
+DATASET, TRAINING_JOB, DEPLOYMENT = (
+    next(found for found in KINDS if found.kind == name) for name in ("Dataset", "TrainingJob", "Deployment")
+)
 NAMESPACE = Resource("v1", "namespaces", "Namespace")
 NODE = Resource("v1", "nodes", "Node")
 POD = Resource("v1", "pods", "Pod")

@@ -11,8 +11,9 @@ import uuid
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from modelyard_operator.kube.client import ABSENT, Client, Page
+from modelyard_operator.kube.client import ABSENT, Client
 from modelyard_operator.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
+from modelyard_operator.kube.reader import Page
 from modelyard_operator.kube.resources import Resource
 from modelyard_operator.plan import Manifest, Ref
 

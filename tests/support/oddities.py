@@ -8,10 +8,12 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from modelyard_operator.api import crd
 from modelyard_operator.api.base import API_VERSION
-from modelyard_operator.api.schema import Schema
+from modelyard_operator.api.kind import Kind
+from modelyard_operator.generate import crd
+from modelyard_operator.generate.schema import Schema
 from modelyard_operator.plan import Manifest
+from tests.support.kinds import example
 
 Path = tuple[str | int, ...]
 
@@ -154,13 +156,13 @@ _JUNK: list[Any] = [
 class Oddities:
     """Objects of one kind, always the same ones for the same seed."""
 
-    def __init__(self, kind: crd.Kind, seed: int) -> None:
-        self.kind, self._random = kind.kind, Random(seed)
+    def __init__(self, kind: Kind, seed: int) -> None:
+        self.kind, self._random = kind.name, Random(seed)
         self._paths = list(_fields(crd.root_schema(kind.model)["properties"]["spec"], ()))
 
     def next(self, namespace: str) -> Manifest:
         """A good object with up to three fields left out or made odd, deep ones as likely as others."""
-        spec = copy.deepcopy(GOOD[self.kind])
+        spec = copy.deepcopy(GOOD[self.kind] if self.kind in GOOD else example(self.kind).object["spec"])
         if self.kind == "Deployment" and self._random.random() < 0.5:
             spec["model"] = {"objectStore": copy.deepcopy(_FOLDER)}
         for _ in range(self._random.randint(1, 3)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from modelyard_operator import command
+from modelyard_operator.api import training_job
 from modelyard_operator.desired.ownership import metadata
 from modelyard_operator.plan import Manifest, Observed, Plan
 from modelyard_operator.reconcile.controller import Controller
@@ -37,9 +38,7 @@ def _plan(observed: Observed) -> Plan:
     return Plan(status=status, create=[pod])
 
 
-CONTROLLER = Controller(
-    kind="TrainingJob", plural="trainingjobs", plan=_plan, references=lambda _manifest: []
-)
+CONTROLLER = Controller(training_job.KIND, _plan)
 
 if __name__ == "__main__":
-    sys.exit(command.main({CONTROLLER.kind: CONTROLLER}))
+    sys.exit(command.main({CONTROLLER.kind.name: CONTROLLER}))

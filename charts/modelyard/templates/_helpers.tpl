@@ -123,6 +123,18 @@ that all namespaces share. Empty where the platform engineer supplies one for ea
 {{- and .Values.store.enabled (not .Values.objectStore.existingSecret) -}}
 {{- end }}
 
+{{/*
+Resources of modelyard.dev, as a list: those that files/kinds.yaml has under the key of, each with the
+subresource, if one is given.
+*/}}
+{{- define "modelyard.kinds" -}}
+{{- $found := list -}}
+{{- range index (.root.Files.Get "files/kinds.yaml" | fromYaml) .of -}}
+{{- $found = append $found (ternary . (printf "%s/%s" . $.subresource) (not $.subresource)) -}}
+{{- end -}}
+[{{ join ", " $found }}]
+{{- end }}
+
 {{/* Dataset jobs, training workers and model servers, in whichever namespace they run: a NetworkPolicyPeer. */}}
 {{- define "modelyard.workloadPeer" -}}
 - namespaceSelector: {}

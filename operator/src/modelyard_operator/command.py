@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from modelyard_operator import logs
 from modelyard_operator.kube import credentials
 from modelyard_operator.kube.credentials import LoginError
-from modelyard_operator.main import CONTROLLERS, Operator
+from modelyard_operator.main import Operator
 from modelyard_operator.reconcile.controller import Controller
+from modelyard_operator.reconcile.registry import CONTROLLERS
 from modelyard_operator.settings import Settings
 
 log = logging.getLogger("modelyard_operator")

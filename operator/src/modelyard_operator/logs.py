@@ -36,7 +36,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         found = _object(record).get("object")
-        record.where = f"{found['kind']} {found['namespace']}/{found['name']}: " if found else ""
+        record.where = f"{found['kind']} {_named(found)}: " if found else ""
         return super().format(record)
 
 
@@ -48,6 +48,10 @@ def set_up(level: str, style: str) -> None:
     for name in _LOUD:
         # kopf says a line for each event of each object; its DEBUG lines hold whole objects.
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def _named(found: dict[str, Any]) -> str:
+    return f"{found['namespace']}/{found['name']}" if found["namespace"] else str(found["name"])
 
 
 def _object(record: logging.LogRecord) -> dict[str, Any]:

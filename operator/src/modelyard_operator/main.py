@@ -19,7 +19,7 @@ from typing import Any
 
 from modelyard_operator import health, metrics
 from modelyard_operator.engine.cache import Cache
-from modelyard_operator.engine.journal import CROWD, Journal
+from modelyard_operator.engine.freshness import Freshness
 from modelyard_operator.engine.loop import Engine
 from modelyard_operator.engine.observe import Observer
 from modelyard_operator.engine.perform import Performer
@@ -31,7 +31,6 @@ from modelyard_operator.engine.tenancy.keeper import Tenants
 from modelyard_operator.engine.term import Term
 from modelyard_operator.engine.uploads import Uploads
 from modelyard_operator.engine.watches import Watches
-from modelyard_operator.kube import resources
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.credentials import Access
 from modelyard_operator.kube.discovery import KServe
@@ -42,17 +41,16 @@ from modelyard_operator.kube.queue import Key, WorkQueue
 from modelyard_operator.kube.store import Store
 from modelyard_operator.kube.transport import Transport
 from modelyard_operator.listeners import Listeners
-from modelyard_operator.reconcile import dataset, deployment, training_job
 from modelyard_operator.reconcile.controller import Controller
+from modelyard_operator.reconcile.registry import CONTROLLERS
 from modelyard_operator.reports.board import Board
 from modelyard_operator.reports.receiver import Receiver
 from modelyard_operator.settings import Settings
 
 log = logging.getLogger("modelyard_operator")
 
-CONTROLLERS: Mapping[str, Controller] = {
-    found.kind: found for found in (dataset.CONTROLLER, training_job.CONTROLLER, deployment.CONTROLLER)
-}
+CROWD = 8
+"""So many objects to reconcile are a burst: events are sent more slowly."""
 CALM_SECONDS = 5.0
 """After a crowd, until events are no longer held back."""
 FINISH_SECONDS = 5.0
@@ -82,6 +80,15 @@ class Operator:
         self.store, self.queue = Store(), WorkQueue(workers=settings.workers)
         self.cache = Cache(self.store, controllers, self._notify, self._forget)
         self.board = Board(self.queue_look, interval=settings.report_interval)
+        self._lag = health.LoopLag()
+        self.listeners = Listeners(settings.bind_address)
+        self.ports: dict[str, int] = {}
+        self._calm_from = 0.0
+        self._make_storage(settings, writer)
+        self._make_engine(settings, writer)
+        self._make_watches(settings, access)
+
+    def _make_storage(self, settings: Settings, writer: Client) -> None:
         self.keeper = PlatformKeeper(
             writer,
             configured(settings, self.namespace),
@@ -96,54 +103,46 @@ class Operator:
         self.tenants = Tenants(storage, lambda: self.elector.leading, self._storage_changed)
         self.uploads = Uploads(self.tenants.bucket, self._notify)
         self.purger = Purger(self.tenants.bucket, self._notify)
+
+    def _make_engine(self, settings: Settings, writer: Client) -> None:
         self.recorder = Recorder(writer, settings.identity, busy=self._busy)
-        looks = self.client.fenced(self._fence)
-        self.journal = Journal(
-            looks,
-            self.cache,
-            namespace=self.namespace,
-            kinds=[resources.TRAINING_JOB],
-            watched=settings.watch_namespaces,
-            crowded=lambda: self.queue.depth >= CROWD,
-        )
+        watched = settings.watch_namespaces
+        freshness = Freshness(self.client, watched[0] if watched else None)
         references = References(self.store, self.client)
         observer = Observer(
             self.cache,
             references,
             lambda: self.keeper.current,
             self.board,
-            self.journal,
             self.tenants.of,
             self.uploads.is_there,
+            freshness.is_current,
         )
         self.engine = Engine(
             cache=self.cache,
             queue=self.queue,
             observer=observer,
-            performer=Performer(looks, self.cache, self.recorder, self.purger, self.journal, self.uploads),
-            leading=lambda: self.elector.leading and self.journal.is_open,
+            performer=Performer(writer, self.cache, self.recorder, self.purger, self.uploads),
             workers=settings.workers,
         )
         self.term = Term(
             cache=self.cache,
-            journal=self.journal,
+            freshness=freshness,
             engine=self.engine,
             tenants=self.tenants,
             refresh=self.keeper.refresh if choice.needs_platform_keys(settings) else None,
         )
+
+    def _make_watches(self, settings: Settings, access: Access) -> None:
         self.watches = Watches(
             access,
             self.client,
             self.cache,
             namespaces=settings.watch_namespaces,
             on_kserve=self.keeper.set_kserve,
-            on_kserve_missing=self._kserve_missing,
+            on_kserve_missing=lambda: self.kserve.hurry(),  # noqa: PLW0108 - it is made below
         )
         self.kserve = KServe(self.client, self.watches.kserve)
-        self._lag = health.LoopLag()
-        self.listeners = Listeners(settings.bind_address)
-        self.ports: dict[str, int] = {}
-        self._calm_from = 0.0
 
     def stop(self) -> None:
         """Ask ``run`` to end."""
@@ -172,7 +171,6 @@ class Operator:
         ]
         if choice.needs_platform_keys(self.settings):
             tasks.append(asyncio.create_task(self.keeper.run(), name="platform"))
-        self.engine.start()
         signals = asyncio.create_task(self._signals(), name="signals")
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
         try:
@@ -222,20 +220,11 @@ class Operator:
             self.board.availability.begin()
         self.term.changed(leading)
 
-    def _fence(self) -> None:
-        """Before each write of a look."""
-        self.elector.fence()
-        self.journal.fence()
-
     def _notify(self, key: Key) -> None:
         self.engine.notify(key)
 
-    def _kserve_missing(self) -> None:
-        self.kserve.hurry()
-
     def _everything(self) -> None:
-        if self.elector.leading:
-            self.engine.begin()
+        self.engine.notify_all()
 
     def _new_keys(self) -> None:
         self.tenants.clear()
@@ -291,9 +280,7 @@ class Operator:
         metrics.QUEUE_DELAYED.set_function(lambda: self.queue.delayed)
         for kind in self.cache.controllers:
             metrics.POISONED.labels(kind).set_function(partial(self._failing, kind))
-        for name, application, port in (
-            ("health", observed, self.settings.health_port),
-            ("reports", receiver.application(), self.settings.report_port),
-        ):
-            self.ports[name] = await self.listeners.serve(application, port)
+        reports = receiver.application()
+        self.ports["health"] = await self.listeners.serve(observed, self.settings.health_port)
+        self.ports["reports"] = await self.listeners.serve(reports, self.settings.report_port)
         log.info("listening: health on %(health)d, reports on %(reports)d", self.ports)

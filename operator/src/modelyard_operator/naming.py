@@ -26,9 +26,8 @@ STORE_SECRET = "modelyard-store"  # noqa: S105 - the name of a Secret
 KEY_ANNOTATION = f"{GROUP}/key"
 """On that Secret: random, and what its secret key is derived from. Another one, another key."""
 
-JOURNAL_PREFIX = "modelyard-journal-"
-JOURNAL_LABEL = f"{GROUP}/journal"
-"""On a ConfigMap in the operator's namespace: statuses that are on record and not yet written."""
+RECORD_ANNOTATION = f"{GROUP}/attempt-record"
+"""On each pod of a TrainingJob: what its attempt began with, as JSON (reconcile.training_record)."""
 
 SLICE_SERVICE_LABEL = "kubernetes.io/service-name"
 SLICE_WRITER_LABEL = "endpointslice.kubernetes.io/managed-by"

@@ -15,6 +15,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modelyard_algorithms.contract.report import Report
+from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.api.kind import Kind
+from modelyard_operator.api.reasons import Reason
 
 Manifest = dict[str, Any]
 
@@ -29,6 +32,7 @@ class Ref:
     api_version: str
     kind: str
     namespace: str
+    """Empty: it has none, because its kind is cluster-scoped."""
     name: str
     uid: str | None = None
     """As a precondition of a deletion: only this very object."""
@@ -39,6 +43,11 @@ class Ref:
         return cls(
             manifest["apiVersion"], manifest["kind"], meta.get("namespace", ""), meta["name"], meta.get("uid")
         )
+
+    @classmethod
+    def to(cls, kind: Kind, name: str, namespace: str) -> Ref:
+        """An object of one of our kinds, as an object in ``namespace`` refers to it by name."""
+        return cls(API_VERSION, kind.name, namespace if kind.namespaced else "", name)
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,9 @@ class Reception:
     """From and until when it could not; the end of one that goes on is in the future."""
 
 
-NO_STORAGE = StoragePending("ObjectStorePending", "waits for the keys and the bucket of this namespace")
+NO_STORAGE = StoragePending(
+    Reason.OBJECT_STORE_PENDING, "waits for the keys and the bucket of this namespace"
+)
 
 
 @dataclass(frozen=True)
@@ -131,6 +142,9 @@ class Observed:
     """When reports could have come."""
     storage: Storage | StoragePending = NO_STORAGE
     """The storage of the object's namespace."""
+    current: bool = False
+    """No other replica can have written the object's status since this version of it. Otherwise only a write
+    of the status, which fails on an outdated version, shows that."""
     uploaded: bool = False
     """The object that the last plan waited for (Plan.await_upload) is in the store."""
 
@@ -144,7 +158,8 @@ class Observed:
 
     @property
     def namespace(self) -> str:
-        return str(self.object["metadata"]["namespace"])
+        """Empty for an object of a cluster-scoped kind."""
+        return str(self.object["metadata"].get("namespace", ""))
 
     @property
     def generation(self) -> int:
@@ -184,8 +199,6 @@ class Plan:
     status_first: bool = False
     """Write the status before touching children: what it records (an attempt's number) must outlive
     a crash in the middle."""
-    status_later: bool = False
-    """Where many objects wait, it may first be put on record together with others', and be written later."""
     delete: Sequence[Ref] = ()
     grace_seconds: int | None = None
     """Grace period of these deletions; None: the pod's own."""

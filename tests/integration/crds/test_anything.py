@@ -19,18 +19,19 @@ import pytest
 import urllib3
 
 from modelyard_algorithms.contract.report import Outcome, Report
-from modelyard_operator.api import crd
+from modelyard_operator.api.kind import Kind
+from modelyard_operator.api.registry import KINDS as ALL
 from modelyard_operator.kube import resources
 from modelyard_operator.plan import Manifest, Ref, timestamp
-from modelyard_operator.reconcile import dataset, deployment, serving_token, training_job
+from modelyard_operator.reconcile import serving_token
+from modelyard_operator.reconcile.registry import CONTROLLERS
 from tests.integration.crds.test_sentences import manifest
 from tests.support.apiserver import ApiServer
 from tests.support.oddities import Oddities
 from tests.support.simulated import Simulation
 
 COUNT, THREADS, SEED = 1000, 4, 12
-CONTROLLERS = {c.kind: c for c in (dataset.CONTROLLER, training_job.CONTROLLER, deployment.CONTROLLER)}
-KINDS = pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.kind)
+KINDS = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
 CANNOT_BE_SEEN = ("no PriorityClass with name", "resources.limits[", "nodeSelector")
 """What only the child's creation shows, and the object's condition then says: keys of maps are too long for
 the budget of a CEL rule, and no rule sees other objects."""
@@ -147,7 +148,7 @@ def has_come_to_something(sim: Simulation) -> None:
 
 @KINDS
 def test_each_is_refused_with_a_sentence_or_comes_to_a_condition(
-    dry_run: DryRun, namespace: str, kind: crd.Kind
+    dry_run: DryRun, namespace: str, kind: Kind
 ) -> None:
     oddities = Oddities(kind, SEED)
     objects = [oddities.next(namespace) for _ in range(COUNT)]

@@ -4,16 +4,17 @@ import json
 
 import pytest
 
-from modelyard_operator.api import crd
+from modelyard_operator.api.kind import Kind
+from modelyard_operator.api.registry import KINDS as ALL
 from tests.integration.conftest import CRDS
 from tests.integration.crds.test_sentences import manifest
 from tests.support.apiserver import ApiServer
 
-KINDS = pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.kind)
+KINDS = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
 
 
 @KINDS
-def test_the_server_establishes_it_and_finds_nothing_wrong(api_server: ApiServer, kind: crd.Kind) -> None:
+def test_the_server_establishes_it_and_finds_nothing_wrong(api_server: ApiServer, kind: Kind) -> None:
     found = api_server.get("crd", kind.crd_name)
     conditions = {c["type"]: c["status"] for c in found["status"]["conditions"]}
     assert conditions.get("Established") == "True"
@@ -22,7 +23,7 @@ def test_the_server_establishes_it_and_finds_nothing_wrong(api_server: ApiServer
 
 
 @KINDS
-def test_applying_it_again_changes_nothing(api_server: ApiServer, kind: crd.Kind) -> None:
+def test_applying_it_again_changes_nothing(api_server: ApiServer, kind: Kind) -> None:
     done = api_server.kubectl(
         "diff", "--server-side", "--field-manager=kubectl", "-f", f"{CRDS}/{kind.crd_name}.yaml", check=False
     )
@@ -30,13 +31,13 @@ def test_applying_it_again_changes_nothing(api_server: ApiServer, kind: crd.Kind
 
 
 @KINDS
-def test_kubectl_explains_its_fields(api_server: ApiServer, kind: crd.Kind) -> None:
+def test_kubectl_explains_its_fields(api_server: ApiServer, kind: Kind) -> None:
     said = api_server.kubectl("explain", f"{kind.crd_name}.spec").stdout
     assert "What the user asks for." in said
     assert "<no description>" not in said
 
 
-@pytest.mark.parametrize("short", ["mds", "mtj", "mdeploy"])
+@pytest.mark.parametrize("short", [name for kind in ALL for name in kind.short_names])
 def test_short_names_work(api_server: ApiServer, namespace: str, short: str) -> None:
     assert api_server.kubectl("get", short, "-n", namespace).returncode == 0
 
@@ -62,11 +63,9 @@ def test_columns_tell_the_story(api_server: ApiServer, namespace: str) -> None:
 
 
 def test_all_kinds_are_listed_by_their_category(api_server: ApiServer, namespace: str) -> None:
-    api_server.apply(*(manifest(kind.kind, namespace) for kind in crd.KINDS))
+    api_server.apply(*(manifest(kind.name, namespace) for kind in ALL))
     listed = api_server.kubectl("get", "modelyard", "-n", namespace, "-o", "name").stdout.split()
-    assert listed == [
-        f"{kind.singular}.modelyard.dev/x" for kind in sorted(crd.KINDS, key=lambda k: k.plural)
-    ]
+    assert listed == [f"{kind.singular}.modelyard.dev/x" for kind in sorted(ALL, key=lambda k: k.plural)]
 
 
 def test_users_cannot_write_the_status(api_server: ApiServer, namespace: str) -> None:

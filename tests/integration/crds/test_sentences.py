@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from modelyard_operator.api.registry import KINDS
 from tests.support.apiserver import ApiServer
+from tests.support.kinds import NAMED, example
 
-NAMES = {"Dataset": "datasets", "TrainingJob": "trainingjobs", "Deployment": "deployments"}
+NAMES = {kind.name: kind.plural for kind in KINDS}
 GOOD: dict[str, dict[str, Any]] = {
     "Dataset": {"source": {"objectStore": {"prefix": "digits"}}},
     "TrainingJob": {
@@ -19,11 +21,12 @@ SEPARATOR = '": '
 
 
 def manifest(kind: str, namespace: str, name: str = "x", **spec: Any) -> dict[str, Any]:
+    good = GOOD[kind] if kind in GOOD else example(kind).object["spec"]
     return {
         "apiVersion": "modelyard.dev/v1alpha1",
         "kind": kind,
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": GOOD[kind] | spec,
+        "metadata": {"name": name} | ({"namespace": namespace} if NAMED[kind].namespaced else {}),
+        "spec": good | spec,
     }
 
 

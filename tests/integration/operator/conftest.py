@@ -17,10 +17,11 @@ from modelyard_operator.kube.credentials import Access
 from modelyard_operator.kube.transport import Transport
 from modelyard_operator.main import Operator
 from modelyard_operator.plan import Manifest, Observed, Plan, Ref
-from modelyard_operator.reconcile.controller import Controller
+from modelyard_operator.reconcile.controller import Controller, no_references
 from modelyard_operator.settings import Settings
 from tests.support.apiserver import ApiServer
 from tests.support.eventually import eventually
+from tests.support.kinds import NAMED
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 
@@ -41,11 +42,11 @@ def requests() -> int:
 
 def tiny(
     plan: Callable[[Observed], Plan],
-    references: Callable[[Manifest], Sequence[Ref]] = lambda _: [],
+    references: Callable[[Manifest], Sequence[Ref]] = no_references,
     kind: str = "TrainingJob",
 ) -> dict[str, Controller]:
     """Controllers with one that decides by ``plan``."""
-    return {kind: Controller(kind=kind, plural=f"{kind.lower()}s", plan=plan, references=references)}
+    return {kind: Controller(NAMED[kind], plan, references)}
 
 
 def job(namespace: str, name: str = "j", **spec: Any) -> Manifest:

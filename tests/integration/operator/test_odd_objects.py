@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import orjson
 
-from modelyard_operator.api import crd
+from modelyard_operator.api.kind import Kind
+from modelyard_operator.api.registry import KINDS
 from modelyard_operator.engine.outcome import MARKER
 from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import InvalidError
 from modelyard_operator.kube.resources import OWN
 from modelyard_operator.plan import Manifest, Observed, Plan
-from modelyard_operator.reconcile import dataset, deployment, training_job
 from modelyard_operator.reconcile.controller import Controller
+from modelyard_operator.reconcile.registry import CONTROLLERS
 from tests.integration.crds.test_anything import ready
 from tests.integration.operator.conftest import Start, becomes
 from tests.support.oddities import Oddities
@@ -35,7 +36,7 @@ def equipped(controller: Controller) -> Controller:
     return replace(controller, plan=plan)
 
 
-async def taken(client: Client, kind: crd.Kind, namespace: str) -> None:
+async def taken(client: Client, kind: Kind, namespace: str) -> None:
     """Create so many that the API server takes."""
     oddities, count = Oddities(kind, SEED), 0
     while count < EACH:
@@ -54,12 +55,9 @@ async def taken(client: Client, kind: crd.Kind, namespace: str) -> None:
 async def test_odd_objects_come_to_a_condition_under_the_real_operator(
     client: Client, namespace: str, start: Start
 ) -> None:
-    controllers = {
-        found.kind: equipped(found)
-        for found in (dataset.CONTROLLER, training_job.CONTROLLER, deployment.CONTROLLER)
-    }
+    controllers = {kind: equipped(found) for kind, found in CONTROLLERS.items()}
     async with start(controllers):
-        for kind in crd.KINDS:
+        for kind in KINDS:
             await taken(client, kind, namespace)
 
         async def settled() -> bool:

@@ -11,7 +11,7 @@ import pytest
 from modelyard_operator import naming
 from modelyard_operator.desired.ownership import metadata
 from modelyard_operator.engine import term
-from modelyard_operator.engine.journal import Journal
+from modelyard_operator.engine.freshness import Freshness
 from modelyard_operator.engine.outcome import MARKER
 from modelyard_operator.engine.term import TermError
 from modelyard_operator.kube import resources
@@ -361,10 +361,10 @@ async def test_probes_and_metrics_answer(namespace: str, start: Start) -> None:
 async def test_a_leader_that_cannot_begin_says_so_ends_and_gives_the_lease_back(
     client: Client, namespace: str, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_: Journal) -> None:
+    async def broken(_: Freshness) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr(Journal, "open", broken)
+    monkeypatch.setattr(Freshness, "begin", broken)
     monkeypatch.setattr(term, "RETRIES", (0.5,))
     with pytest.raises(TermError):
         async with start(tiny(lambda o: Plan())) as operator, aiohttp.ClientSession() as session:

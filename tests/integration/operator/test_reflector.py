@@ -17,6 +17,9 @@ from modelyard_operator.plan import Manifest, Plan, Ref
 from tests.integration.operator.conftest import job, tiny
 from tests.support.eventually import eventually
 
+POLICY = resources.NETWORK_POLICY
+"""Children of this kind change by nobody but the test."""
+
 
 class Desk:
     def __init__(self, client: Client, namespace: str, owner: Manifest) -> None:
@@ -25,8 +28,8 @@ class Desk:
         self.cache = Cache(Store(), tiny(lambda _: Plan()), self.due.append)
         self.reflector = Reflector(
             client,
-            resources.CONFIG_MAP,
-            self.cache.child_sink("v1", "ConfigMap"),
+            POLICY,
+            self.cache.child_sink(POLICY.api_version, POLICY.kind),
             selector=naming.CHILD_SELECTOR,
             namespace=namespace,
         )
@@ -41,7 +44,12 @@ class Desk:
             "labels": labels,
             "ownerReferences": [reference | {"controller": True}],
         }
-        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
+        return {
+            "apiVersion": POLICY.api_version,
+            "kind": POLICY.kind,
+            "metadata": meta,
+            "spec": {"podSelector": {}},
+        }
 
     def names(self) -> list[str]:
         return [child["metadata"]["name"] for child in self.cache.store.children(Ref.of(self.owner))]
@@ -65,7 +73,7 @@ async def test_children_come_and_go_and_make_their_owner_due(desk: Desk) -> None
     assert desk.names() == ["before"]
     await desk.client.create(desk.child("later"))
     await eventually(lambda: desk.names() == ["before", "later"])
-    await desk.client.delete(Ref("v1", "ConfigMap", desk.namespace, "before"))
+    await desk.client.delete(Ref(POLICY.api_version, POLICY.kind, desk.namespace, "before"))
     await eventually(lambda: desk.names() == ["later"])
     assert set(desk.due) == {Key("TrainingJob", desk.namespace, "j")}
     assert len(desk.due) == 2
@@ -76,12 +84,12 @@ async def test_own_writes_are_known_at_once_and_their_echo_is_no_news(desk: Desk
     desk.cache.wrote(written)
     assert "mine" in desk.names()
     desk.due.clear()
-    desk.cache.child_sink("v1", "ConfigMap").seen(written)
+    desk.cache.child_sink(POLICY.api_version, POLICY.kind).seen(written)
     assert desk.due == []
 
 
 async def test_a_child_that_loses_its_labels_and_gets_them_back(desk: Desk) -> None:
-    ref = Ref("v1", "ConfigMap", desk.namespace, "before")
+    ref = Ref(POLICY.api_version, POLICY.kind, desk.namespace, "before")
     await desk.client.merge_patch(
         ref, {"metadata": {"labels": {naming.KIND_LABEL: None}}}, resource_version=None
     )

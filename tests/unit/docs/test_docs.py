@@ -9,11 +9,12 @@ import yaml
 
 from modelyard_algorithms import catalog
 from modelyard_operator import naming
-from modelyard_operator.api import reference
 from modelyard_operator.api.base import API_VERSION
-from modelyard_operator.api.crd import KINDS, root_schema
-from modelyard_operator.api.schema import Schema
+from modelyard_operator.api.registry import KINDS
 from modelyard_operator.desired import dataset_job, server_pod, training_pods
+from modelyard_operator.generate import reference
+from modelyard_operator.generate.crd import root_schema
+from modelyard_operator.generate.schema import Schema
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "bench" / "notes").glob("*.md")])
@@ -21,7 +22,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TARGET = re.compile(r"`make ([a-z][a-z0-9-]*)")
 SOURCES = ("operator/src", "algorithms/src")
-MODELS = {kind.kind: kind.model for kind in KINDS}
+MODELS = {kind.name: kind.model for kind in KINDS}
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 

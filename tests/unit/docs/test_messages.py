@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from modelyard_algorithms import catalog
-from modelyard_operator.api.crd import KINDS, root_schema
-from modelyard_operator.api.schema import Schema
+from modelyard_operator.api.registry import KINDS
+from modelyard_operator.generate.crd import root_schema
+from modelyard_operator.generate.schema import Schema
 
 ROOT = Path(__file__).parents[3]
 SOURCES = sorted(

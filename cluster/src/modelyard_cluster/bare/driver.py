@@ -41,14 +41,7 @@ class BareDriver:
 
     def up(self, progress: Progress, *, images: bool) -> None:
         """Bring the cluster up, or leave it alone if it works; build images meanwhile."""
-        preflight.check_machine(
-            self._paths,
-            tools_built=all(golang.is_built(tool, self._paths) for tool in tools.ALL_TOOLS),
-            images_built=registry.has_data(
-                self._paths.registry_data, f"{specs.REPOSITORY}/{specs.RUNTIME.name}"
-            ),
-        )
-        preflight.check_ports(self._settings, self._daemons, names.KUBELET, ours=bool(cgroups.members()))
+        self._check_machine()
         self._paths.driver.parent.mkdir(parents=True, exist_ok=True)
         self._paths.driver.write_text(f"{self.name}\n")
         with progress.step("Debian packages") as step:
@@ -76,9 +69,7 @@ class BareDriver:
                     published.result()
                     with progress.step("Images on the node") as step:
                         self._fetch(image_lane.names, step)
-                for tool in tools.CLIENT_TOOLS:
-                    lane.wait(tool)
-                self._link_clients()
+                self._link_clients(lane)
                 if images:
                     self._put_into_use(image_lane.finish(), progress)
             except BaseException:
@@ -88,6 +79,17 @@ class BareDriver:
                 lanes.shutdown(wait=False, cancel_futures=True)
                 end_children()
                 raise
+
+    def _check_machine(self) -> None:
+        """Refuse a machine that lacks something, before anything is changed."""
+        preflight.check_machine(
+            self._paths,
+            tools_built=all(golang.is_built(tool, self._paths) for tool in tools.ALL_TOOLS),
+            images_built=registry.has_data(
+                self._paths.registry_data, f"{specs.REPOSITORY}/{specs.RUNTIME.name}"
+            ),
+        )
+        preflight.check_ports(self._settings, self._daemons, names.KUBELET, ours=bool(cgroups.members()))
 
     def images(self, progress: Progress) -> None:
         """Build and push the images that changed."""
@@ -210,7 +212,9 @@ class BareDriver:
         if not wanted:
             step.skip("all there")
 
-    def _link_clients(self) -> None:
+    def _link_clients(self, built: "_GoLane") -> None:
+        for tool in tools.CLIENT_TOOLS:
+            built.wait(tool)
         golang.link_clients(
             self._paths,
             {

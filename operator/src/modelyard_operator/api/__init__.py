@@ -1,1 +1,1 @@
-"""Typed models of every kind; crds/ is generated from them (see api.crd)."""
+"""Typed models of every kind, one module each; ``registry`` finds them."""

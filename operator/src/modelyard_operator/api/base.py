@@ -1,10 +1,10 @@
 """What the kinds share: the model base, conditions, CEL rules and printer columns."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 GROUP = "modelyard.dev"
@@ -37,6 +37,10 @@ class ApiModel(BaseModel):
         """
         names = None if include is None else set(include)
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=names)
+
+    def changed(self, changes: Self) -> Self:
+        """This one with the fields that were set in ``changes``."""
+        return self.model_copy(update={name: getattr(changes, name) for name in changes.model_fields_set})
 
 
 @dataclass(frozen=True)
@@ -228,10 +232,29 @@ class StatusBase(ApiModel):
     observed_generation: int | None = None
     """The metadata.generation that this status was computed from."""
     phase: str | None = None
-    """Where the object stands, in one word."""
+    """The state of the object, in one word."""
     reason: str | None = None
     """Why it does not go on, in one CamelCase word; absent where the phase says all."""
     message: str | None = None
     """What is happening or what is wrong, in one sentence."""
     conditions: Conditions | None = None
     """Ready, Reconciling and Stalled, as kubectl wait, Flux and Argo CD read them."""
+
+    @classmethod
+    def read(cls, status: Mapping[str, Any] | None) -> Self:
+        """The status of an object as it was read. A field that this version cannot read, because a later one
+        wrote it or somebody edited it, counts as absent."""
+        found = dict(status or {})
+        try:
+            return cls.model_validate(found)
+        except ValidationError as error:
+            unreadable = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
+            return cls.model_validate({key: value for key, value in found.items() if key not in unreadable})
+
+    def as_changes(self) -> dict[str, Any]:
+        """The fields that were set, as JSON; None stands for a field that is to be removed. So a status that
+        is made with some of its fields is a change to these, and mypy knows their names and types."""
+        removed = [name for name in self.model_fields_set if getattr(self, name) is None]
+        aliases = {name: type(self).model_fields[name].alias or name for name in removed}
+        found = self.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
+        return found | dict.fromkeys(aliases.values())

@@ -1,9 +1,11 @@
 """Dataset: labelled images in an object store, validated and given a version."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from modelyard_operator.api import reasons
 from modelyard_operator.api.base import (
     ApiModel,
     Column,
@@ -14,20 +16,26 @@ from modelyard_operator.api.base import (
     rules,
 )
 from modelyard_operator.api.documents import StoredDocument
+from modelyard_operator.api.kind import Kind
 from modelyard_operator.api.pod import ImageName
 
-PLURAL, KIND, SINGULAR, SHORT_NAMES = "datasets", "Dataset", "dataset", ["mds"]
-COLUMNS = [
-    Column("Phase", ".status.phase"),
-    Column("Reason", ".status.reason"),
-    Column("Items", ".status.items", "integer"),
-    Column("Classes", ".status.classes", "integer"),
-    Column("Bytes", ".status.bytes", "integer", 1),
-    Column("Progress", ".status.progress.summary", "string", 1),
-    Column("Version", ".status.shortVersion"),
-    Column("Age", ".metadata.creationTimestamp", "date"),
-    Column("Message", ".status.message", "string", 1),
-]
+Phase = Literal["Pending", "AwaitingUpload", "Processing", "Ready", "Failed"]
+
+
+class Ordinary(reasons.Ordinary):
+    """Reasons that say no more than the phase does."""
+
+    AWAITING_UPLOAD = "AwaitingUpload"
+    PROCESSING = "Processing"
+    VALIDATED = "Validated"
+
+
+class Reason(StrEnum):
+    """Reasons that only a Dataset has; pods report others."""
+
+    QUEUED = "Queued"
+    POD_LOST = "PodLost"
+    NO_RESULT = "NoResult"
 
 
 class UploadSource(ApiModel):
@@ -107,7 +115,7 @@ class UploadStatus(ApiModel):
 
 
 class DatasetStatus(StatusBase):
-    phase: Literal["Pending", "AwaitingUpload", "Processing", "Ready", "Failed"] | None = None
+    phase: Phase | None = None
     """Pending, AwaitingUpload, Processing, Ready or Failed."""
     upload: UploadStatus | None = None
     """Where to upload to, with source.upload."""
@@ -119,7 +127,7 @@ class DatasetStatus(StatusBase):
     """Labels."""
     labels: list[str] | None = None
     """The labels, numbers by their value and then words; the first 50, or fewer where they are long. All of
-    them stand in document."""
+    them are in document."""
     bytes: int | None = None
     """Size of all images."""
     splits: dict[str, int] | None = None
@@ -137,11 +145,11 @@ class DatasetStatus(StatusBase):
     progress: DatasetProgress | None = None
     """How far the validation is."""
     attempt: int | None = None
-    """Number of the current reading of the source, from 1; it begins anew when the spec changes."""
+    """Number of the current reading of the source, from 1; it starts again at 1 when the spec changes."""
     attempt_spec: str | None = None
-    """Digest of what the current reading was begun for."""
+    """Digest of the spec, image and Secret that the current reading was started for."""
     retry_time: str | None = None
-    """When the source is read again after a failure that may heal by itself."""
+    """When the source is read again after a failure that may be fixed outside of the Dataset."""
     start_time: str | None = None
     """When the current or last reading began."""
     completion_time: str | None = None
@@ -165,3 +173,21 @@ class Dataset(ApiModel):
             ),
         )
     )
+
+
+KIND = Kind(
+    model=Dataset,
+    plural="datasets",
+    short_names=["mds"],
+    columns=[
+        Column("Phase", ".status.phase"),
+        Column("Reason", ".status.reason"),
+        Column("Items", ".status.items", "integer"),
+        Column("Classes", ".status.classes", "integer"),
+        Column("Bytes", ".status.bytes", "integer", 1),
+        Column("Progress", ".status.progress.summary", "string", 1),
+        Column("Version", ".status.shortVersion"),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Message", ".status.message", "string", 1),
+    ],
+)

@@ -1,9 +1,11 @@
 """Deployment: a model served over HTTP, by KServe or by plain Kubernetes."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from modelyard_operator.api import reasons
 from modelyard_operator.api.base import (
     NAMES_A_SERVICE,
     ApiModel,
@@ -14,26 +16,33 @@ from modelyard_operator.api.base import (
     StatusBase,
     rules,
 )
+from modelyard_operator.api.kind import Kind
 from modelyard_operator.api.pod import ImageName, PodOptions, Resources
-from modelyard_operator.api.training_job import ModelStatus
+from modelyard_operator.api.training_status import ModelStatus
 
-PLURAL, KIND, SINGULAR, SHORT_NAMES = "deployments", "Deployment", "deployment", ["mdeploy"]
-COLUMNS = [
-    Column("Phase", ".status.phase"),
-    Column("Reason", ".status.reason"),
-    Column("Ready", ".status.ready"),
-    Column("Backend", ".status.backend"),
-    Column("URL", ".status.url"),
-    Column("Model", ".status.model.digest", "string", 1),
-    Column("Age", ".metadata.creationTimestamp", "date"),
-    Column("Message", ".status.message", "string", 1),
-]
-SCALE = {
-    "specReplicasPath": ".spec.replicas",
-    "statusReplicasPath": ".status.replicas",
-    "labelSelectorPath": ".status.selector",
-}
-"""For ``kubectl scale`` and HorizontalPodAutoscalers."""
+Phase = Literal["Pending", "Progressing", "Ready", "Stopped", "Failed"]
+BackendName = Literal["KServe", "Kubernetes"]
+
+
+class Ordinary(reasons.Ordinary):
+    """Reasons that say no more than the phase does."""
+
+    ROLLING_OUT = "RollingOut"
+    SERVING = "Serving"
+    STOPPED = "Stopped"
+
+
+class Reason(StrEnum):
+    """Reasons that only a Deployment has; pods report others."""
+
+    KSERVE_NOT_INSTALLED = "KServeNotInstalled"
+    TRAINING_JOB_NOT_FOUND = "TrainingJobNotFound"
+    TRAINING_JOB_NOT_FINISHED = "TrainingJobNotFinished"
+    TRAINING_JOB_FAILED = "TrainingJobFailed"
+    TOKEN_NOT_FOUND = "TokenNotFound"  # noqa: S105 - a reason, not a secret
+    TOKEN_TERMINATING = "TokenTerminating"  # noqa: S105 - a reason, not a secret
+    ROLLOUT_STUCK = "RolloutStuck"
+    SERVER_CRASHED = "ServerCrashed"
 
 
 class ModelSource(ApiModel):
@@ -114,9 +123,9 @@ class DeploymentSpec(ApiModel):
 
 
 class DeploymentStatus(StatusBase):
-    phase: Literal["Pending", "Progressing", "Ready", "Stopped", "Failed"] | None = None
+    phase: Phase | None = None
     """Pending, Progressing, Ready, Stopped or Failed."""
-    backend: Literal["KServe", "Kubernetes"] | None = None
+    backend: BackendName | None = None
     """The backend in use."""
     url: str | None = None
     """Address inside the cluster, with scheme."""
@@ -163,3 +172,27 @@ class Deployment(ApiModel):
             NAMES_A_SERVICE,
         )
     )
+
+
+KIND = Kind(
+    model=Deployment,
+    plural="deployments",
+    short_names=["mdeploy"],
+    refers_to=["TrainingJob"],
+    columns=[
+        Column("Phase", ".status.phase"),
+        Column("Reason", ".status.reason"),
+        Column("Ready", ".status.ready"),
+        Column("Backend", ".status.backend"),
+        Column("URL", ".status.url"),
+        Column("Model", ".status.model.digest", "string", 1),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Message", ".status.message", "string", 1),
+    ],
+    # For ``kubectl scale`` and HorizontalPodAutoscalers.
+    scale={
+        "specReplicasPath": ".spec.replicas",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    },
+)

@@ -1,4 +1,4 @@
-"""What a status holds a part of stands in full in the object store."""
+"""A document in the object store, of which a status has only a part."""
 
 from modelyard_operator.api.base import ApiModel
 

@@ -148,7 +148,7 @@ class Toleration(ApiModel):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     """Effect of the taint; default: every effect."""
     toleration_seconds: Annotated[int, Field(ge=0, le=LONGEST_SECONDS)] | None = None
-    """With effect NoExecute: how long the pod stays; default: for ever."""
+    """With effect NoExecute: how long the pod stays; default: forever."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(

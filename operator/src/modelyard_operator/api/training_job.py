@@ -12,25 +12,12 @@ from modelyard_operator.api.base import (
     DeletionPolicy,
     ObjectName,
     Rule,
-    StatusBase,
     rules,
 )
-from modelyard_operator.api.documents import StoredDocument
+from modelyard_operator.api.kind import Kind
 from modelyard_operator.api.pod import ImageName, PodOptions, Resources
+from modelyard_operator.api.training_status import TrainingJobStatus
 
-PLURAL, KIND, SINGULAR, SHORT_NAMES = "trainingjobs", "TrainingJob", "trainingjob", ["mtj"]
-COLUMNS = [
-    Column("Phase", ".status.phase"),
-    Column("Reason", ".status.reason"),
-    Column("Progress", ".status.progress.summary"),
-    Column("Metric", ".status.progress.headline"),
-    Column("Left", ".status.progress.timeLeft"),
-    Column("Attempt", ".status.attempt", "integer", 1),
-    Column("Workers", ".spec.workers", "integer", 1),
-    Column("Algorithm", ".spec.algorithm", "string", 1),
-    Column("Age", ".metadata.creationTimestamp", "date"),
-    Column("Message", ".status.message", "string", 1),
-]
 MADE_FROM = frozenset(
     {
         *("algorithm", "hyperparameters", "datasets", "workers"),
@@ -120,133 +107,6 @@ class TrainingJobSpec(ApiModel):
     )
 
 
-class Progress(ApiModel):
-    """How far the training is."""
-
-    stage: str | None = None
-    """Preparing, Training, Evaluating or Publishing."""
-    summary: str | None = None
-    """For people: "epoch 3/10, 25 %"."""
-    headline: str | None = None
-    """The metric that matters most: "val acc 0.981"."""
-    time_left: str | None = None
-    """For people: "2m10s"."""
-    epoch: int | None = None
-    """Epoch, from 1."""
-    epochs: int | None = None
-    """Epochs in all."""
-    step: int | None = None
-    """Optimizer steps done."""
-    steps: int | None = None
-    """Optimizer steps in all."""
-    percent: float | None = None
-    """0 to 100."""
-    seconds_left: float | None = None
-    """Estimate, in seconds."""
-    samples_per_second: float | None = None
-    """Throughput of all workers together."""
-    time: str | None = None
-    """When the workers last made progress."""
-
-
-class CheckpointStatus(ApiModel):
-    """The newest complete checkpoint."""
-
-    epoch: int | None = None
-    """Epoch."""
-    step: int | None = None
-    """Step."""
-    key: str | None = None
-    """Object key."""
-
-
-class Failure(ApiModel):
-    """The root cause of the newest failed attempt."""
-
-    attempt: int | None = None
-    """The attempt that failed."""
-    reason: str | None = None
-    """One CamelCase word."""
-    message: str | None = None
-    """One sentence."""
-    pod: str | None = None
-    """The pod that failed first."""
-    rank: int | None = None
-    """Its rank."""
-    exit_code: int | None = None
-    """Its exit code."""
-    log_tail: str | None = None
-    """Its last log lines."""
-    time: str | None = None
-    """When it failed."""
-
-
-class ModelStatus(ApiModel):
-    """A model in the object store."""
-
-    uri: str | None = None
-    """Folder of model.safetensors and model.json."""
-    digest: str | None = None
-    """Digest of the weights."""
-    bytes: int | None = None
-    """Size of the weights."""
-
-
-class PublishedModel(ModelStatus):
-    """A model that this job has published."""
-
-    document: StoredDocument | None = None
-    """model.json: labels, preprocessing, all metrics and dataset versions."""
-
-
-class TrainingJobStatus(StatusBase):
-    phase: (
-        Literal["Invalid", "Pending", "Starting", "Running", "Restarting", "Suspended", "Succeeded", "Failed"]
-        | None
-    ) = None
-    """Invalid, Pending, Starting, Running, Restarting, Suspended, Succeeded or Failed."""
-    attempt: int | None = None
-    """Number of the current or last attempt, from 1; never reused."""
-    failures: int | None = None
-    """Failed attempts that count against backoffLimit."""
-    attempt_spec: str | None = None
-    """Digest of the spec that the current attempt's pods were made from."""
-    attempt_workers: int | None = None
-    """Workers that the current attempt began with."""
-    attempt_start_time: str | None = None
-    """When the current attempt began."""
-    retry_time: str | None = None
-    """When the next attempt begins."""
-    active_seconds: float | None = None
-    """Seconds that all ended attempts took, their waiting for nodes too; activeDeadlineSeconds bounds it."""
-    fingerprint: str | None = None
-    """Digest of algorithm, hyperparameters and dataset versions: what checkpoints belong to."""
-    dataset_names: dict[str, str] | None = None
-    """The Dataset of each channel that datasetVersions are of."""
-    dataset_uids: dict[str, str] | None = None
-    """Its metadata.uid: a Dataset that is deleted and made again is another one."""
-    dataset_versions: dict[str, str] | None = None
-    """The version of each channel's Dataset that is trained on."""
-    dataset_splits: dict[str, dict[str, int]] | None = None
-    """Items for each split of that version."""
-    dataset_use: dict[str, str] | None = None
-    """What each channel takes of its Dataset, in words."""
-    start_time: str | None = None
-    """When the first attempt began."""
-    completion_time: str | None = None
-    """When the job succeeded or failed."""
-    progress: Progress | None = None
-    """How far the training is."""
-    metrics: dict[str, float] | None = None
-    """Newest metrics: loss, train/accuracy, validation/accuracy and so on."""
-    checkpoint: CheckpointStatus | None = None
-    """The newest complete checkpoint."""
-    failure: Failure | None = None
-    """The root cause of the newest failed attempt."""
-    model: PublishedModel | None = None
-    """The published model."""
-
-
 def _kept(field: str) -> str:
     """CEL for: the new spec has the field as the old one had it."""
     new, old = f"self.spec.{field}", f"oldSelf.spec.{field}"
@@ -284,3 +144,23 @@ class TrainingJob(ApiModel):
             ),
         )
     )
+
+
+KIND = Kind(
+    model=TrainingJob,
+    plural="trainingjobs",
+    short_names=["mtj"],
+    refers_to=["Dataset"],
+    columns=[
+        Column("Phase", ".status.phase"),
+        Column("Reason", ".status.reason"),
+        Column("Progress", ".status.progress.summary"),
+        Column("Metric", ".status.progress.headline"),
+        Column("Left", ".status.progress.timeLeft"),
+        Column("Attempt", ".status.attempt", "integer", 1),
+        Column("Workers", ".spec.workers", "integer", 1),
+        Column("Algorithm", ".spec.algorithm", "string", 1),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Message", ".status.message", "string", 1),
+    ],
+)

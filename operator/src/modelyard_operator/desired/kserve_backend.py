@@ -4,13 +4,15 @@ What KServe leaves open is said here, because its defaults differ between the wa
 the mode, no autoscaler, HTTP probes (its own default is a TCP check), no Ingress.
 """
 
+from typing import Final
+
 from modelyard_operator import naming
 from modelyard_operator.api.deployment import DeploymentSpec
 from modelyard_operator.desired.ownership import metadata
 from modelyard_operator.desired.server_pod import Model, ServerPod, Token, server_pod
 from modelyard_operator.plan import Manifest, Observed
 
-NAME = "KServe"
+NAME: Final = "KServe"
 API_VERSION = "serving.kserve.io/v1beta1"
 KIND = "InferenceService"
 CONTAINER = "kserve-container"

@@ -1,14 +1,17 @@
 """Backend Kubernetes: an apps/v1 Deployment, a Service, and a PodDisruptionBudget."""
 
+from typing import Final
+
 from modelyard_algorithms.contract import environment
 from modelyard_operator import naming
 from modelyard_operator.api.deployment import DeploymentSpec
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.desired.ownership import metadata
 from modelyard_operator.desired.server_pod import Model, ServerPod, Token, selector_labels, server_pod
 from modelyard_operator.plan import Manifest, Observed
 from modelyard_operator.policies import conditions
 
-NAME = "Kubernetes"
+NAME: Final = "Kubernetes"
 SERVICE_PORT = 80
 PORT_SECONDS = 10.0
 """For which the port that a Service had is asked for again, while it is refused."""
@@ -67,7 +70,7 @@ def _kept_port(owner: Observed, spec: DeploymentSpec) -> int | None:
             ports = service["spec"].get("ports", [])
             return next((int(port["nodePort"]) for port in ports if "nodePort" in port), None)
     status = owner.object.get("status") or {}
-    refused = conditions.true_for(status, conditions.REJECTED, owner.now)
+    refused = conditions.true_for(status, Reason.CHILD_REJECTED, owner.now)
     return None if refused > PORT_SECONDS or "nodePort" not in status else int(status["nodePort"])
 
 

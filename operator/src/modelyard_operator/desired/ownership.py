@@ -10,7 +10,8 @@ def metadata(owner: Observed, name: str, *, labels: dict[str, str] | None = None
     kind = str(owner.object["kind"])
     return {
         "name": name,
-        "namespace": owner.namespace,
+        # A child is where its owner is: that of a cluster-scoped object has no namespace either.
+        **({"namespace": owner.namespace} if owner.namespace else {}),
         "labels": naming.labels(kind, owner.name, owner.uid) | (labels or {}),
         "ownerReferences": [
             {

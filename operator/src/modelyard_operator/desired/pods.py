@@ -55,14 +55,13 @@ def container(
         "volumeMounts": [{"name": "scratch", "mountPath": home}, *stores.mounts(secrets), *mounts],
     }
     if reports:
-        found["volumeMounts"].append(
-            {
-                "name": "report-token",
-                "mountPath": environment.REPORT_TOKEN_FILE.rsplit("/", 1)[0],
-                "readOnly": True,
-            }
-        )
+        found["volumeMounts"].append(mount("report-token", environment.REPORT_TOKEN_FILE))
     return found
+
+
+def mount(volume: str, file: str) -> Manifest:
+    """A volume, read-only, as the folder of one of its files."""
+    return {"name": volume, "mountPath": file.rsplit("/", 1)[0], "readOnly": True}
 
 
 def pod_spec(

@@ -32,7 +32,7 @@ def network_policy(owner: Observed) -> Manifest:
     The rendezvous, Gloo and NCCL ask nobody who he is: whoever reaches their ports can read what passes and
     end the training. Only a network plugin that enforces policies keeps others away.
     """
-    workers = {"matchLabels": {naming.MANAGED_BY: naming.MANAGER, naming.KIND_LABEL: TRAINING_JOB}}
+    workers = {"matchLabels": {naming.MANAGED_BY: naming.MANAGER, naming.KIND_LABEL: TRAINING_JOB.name}}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

@@ -92,13 +92,7 @@ def server_pod(
         reports=model.digest is None,
         name=container,
         env=[{"name": environment.STORE_PATIENCE_ENV, "value": str(PATIENCE_SECONDS)}],
-        mounts=[
-            {
-                "name": "token",
-                "mountPath": environment.SERVING_TOKEN_FILE.rsplit("/", 1)[0],
-                "readOnly": True,
-            }
-        ],
+        mounts=[pods.mount("token", environment.SERVING_TOKEN_FILE)],
     )
     main["ports"] = [{"name": PORT_NAME, "containerPort": environment.SERVING_PORT, "protocol": "TCP"}]
     main |= _probes()
@@ -107,17 +101,20 @@ def server_pod(
     body = pods.pod_spec(main, options=spec.pod, secrets=secrets, reports=reports, volumes=[volume])
     body["terminationGracePeriodSeconds"] = GRACE_SECONDS
     selector = selector_labels(owner, backend)
-    body["topologySpreadConstraints"] = [
-        {
-            "maxSkew": 1,
-            "topologyKey": "kubernetes.io/hostname",
-            "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": selector},
-        }
-    ]
+    body["topologySpreadConstraints"] = [_spread(selector)]
     labels = naming.labels(str(owner.object["kind"]), owner.name, owner.uid) | selector
     rollout = fingerprint(labels, body, token.version)[:16]
     return ServerPod(labels=labels, annotations={naming.ROLLOUT_ANNOTATION: rollout}, spec=body)
+
+
+def _spread(selector: Mapping[str, str]) -> Manifest:
+    """Servers on different nodes, where there are enough."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": dict(selector)},
+    }
 
 
 def selector_labels(owner: Observed, backend: str) -> dict[str, str]:

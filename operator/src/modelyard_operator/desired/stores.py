@@ -8,6 +8,7 @@ from modelyard_algorithms.contract.task import Location, Store
 from modelyard_operator import naming
 from modelyard_operator.api.base import ObjectStoreFolder
 from modelyard_operator.api.dataset import DatasetSource
+from modelyard_operator.api.documents import StoredDocument
 from modelyard_operator.plan import Manifest, Observed, Platform, Storage
 
 PLATFORM = "platform"
@@ -26,11 +27,11 @@ def platform_store(platform: Platform) -> Store:
     return Store(endpoint=platform.endpoint, region=platform.region, secret=naming.STORE_SECRET)
 
 
-def document(found: Document | None, where: Storage) -> Manifest | None:
+def document(found: Document | None, where: Storage) -> StoredDocument | None:
     """A document of the namespace as a status names it."""
     if found is None:
         return None
-    return {"uri": f"{URI}{where.bucket}/{found.key}", "digest": found.digest}
+    return StoredDocument(uri=f"{URI}{where.bucket}/{found.key}", digest=found.digest)
 
 
 def own(owner: Observed, relative: str) -> Location:

@@ -38,13 +38,15 @@ def worker_pods(
     spec: TrainingJobSpec,
     *,
     attempt: int,
+    record: str,
     hyperparameters: Mapping[str, int | float | str | bool],
     fingerprint: str,
     datasets: Mapping[str, TrainingInput],
 ) -> list[Manifest]:
-    """All pods of an attempt, by rank; ``datasets`` by channel, "train" among them."""
+    """All pods of an attempt, by rank; ``datasets`` by channel, "train" among them; ``record`` is what their
+    annotation says of the attempt."""
     task, secrets = _task(owner, spec, attempt, hyperparameters, fingerprint, datasets)
-    return [_pod(owner, spec, task, secrets, rank) for rank in range(spec.workers)]
+    return [_pod(owner, spec, task, record, secrets, rank) for rank in range(spec.workers)]
 
 
 def _task(
@@ -56,26 +58,7 @@ def _task(
     datasets: Mapping[str, TrainingInput],
 ) -> tuple[TrainingTask, dict[str, str]]:
     """The attempt's task, and the credential Secrets to mount: alias -> name."""
-    platform = owner.platform
-    where: dict[str, Store] = {stores.PLATFORM: stores.platform_store(platform)}
-    secrets = {stores.PLATFORM: naming.STORE_SECRET}
-    channels = {}
-    for channel, (found, split) in _inputs(datasets).items():
-        files = layout.upload_prefix(found.name, found.uid)
-        of = f"Dataset {found.name!r}, "
-        source, store, secret = stores.source(owner, found.source, files, channel, of)
-        where[source.store] = store
-        if secret is not None:
-            secrets[source.store] = secret
-        version = found.version.removeprefix("sha256:")
-        channels[channel] = Channel(
-            dataset=found.name,
-            version=found.version,
-            manifest=stores.own(owner, layout.dataset_prefix(found.name, version)),
-            source=source,
-            split=split,
-            drawn_too=channel == "train" and validates_elsewhere(datasets),
-        )
+    channels, where, secrets = _channels(owner, datasets)
     first = naming.worker_pod(owner.name, attempt, 0)
     master = f"{first}.{naming.workers_service(datasets['train'].name)}.{owner.namespace}.svc"
     task = TrainingTask(
@@ -95,9 +78,35 @@ def _task(
         model=stores.own(owner, layout.model_prefix(owner.name, owner.uid)),
         fingerprint=fingerprint,
         checkpoint_interval_seconds=spec.checkpoints.interval_seconds,
-        reporting=Reporting(url=platform.report_url),
+        reporting=Reporting(url=owner.platform.report_url),
     )
     return task, secrets
+
+
+def _channels(
+    owner: Observed, datasets: Mapping[str, TrainingInput]
+) -> tuple[dict[str, Channel], dict[str, Store], dict[str, str]]:
+    """Channels by name, the stores that they are in by alias, and each store's Secret by alias."""
+    where: dict[str, Store] = {stores.PLATFORM: stores.platform_store(owner.platform)}
+    secrets = {stores.PLATFORM: naming.STORE_SECRET}
+    channels = {}
+    for channel, (found, split) in _inputs(datasets).items():
+        files = layout.upload_prefix(found.name, found.uid)
+        of = f"Dataset {found.name!r}, "
+        source, store, secret = stores.source(owner, found.source, files, channel, of)
+        where[source.store] = store
+        if secret is not None:
+            secrets[source.store] = secret
+        version = found.version.removeprefix("sha256:")
+        channels[channel] = Channel(
+            dataset=found.name,
+            version=found.version,
+            manifest=stores.own(owner, layout.dataset_prefix(found.name, version)),
+            source=source,
+            split=split,
+            drawn_too=channel == "train" and validates_elsewhere(datasets),
+        )
+    return channels, where, secrets
 
 
 def validates_elsewhere(datasets: Mapping[str, TrainingInput]) -> bool:
@@ -118,7 +127,12 @@ def _inputs(datasets: Mapping[str, TrainingInput]) -> dict[str, tuple[TrainingIn
 
 
 def _pod(
-    owner: Observed, spec: TrainingJobSpec, task: TrainingTask, secrets: Mapping[str, str], rank: int
+    owner: Observed,
+    spec: TrainingJobSpec,
+    task: TrainingTask,
+    record: str,
+    secrets: Mapping[str, str],
+    rank: int,
 ) -> Manifest:
     name = naming.worker_pod(owner.name, task.attempt, rank)
     labels = {naming.ATTEMPT_LABEL: str(task.attempt), naming.RANK_LABEL: str(rank)}
@@ -135,6 +149,7 @@ def _pod(
     found = metadata(owner, name, labels=labels)
     # Autoscalers must not move a gang member: that restarts the whole attempt.
     found["annotations"] = {
+        naming.RECORD_ANNOTATION: record,
         "karpenter.sh/do-not-disrupt": "true",
         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
         "sidecar.istio.io/inject": "false",
@@ -144,16 +159,17 @@ def _pod(
     body["hostname"] = name
     body["subdomain"] = naming.workers_service(task.channels["train"].dataset)
     body["terminationGracePeriodSeconds"] = GRACE_SECONDS
-    body["tolerations"] = [
-        *body.get("tolerations", []),
-        *(
-            {
-                "key": f"node.kubernetes.io/{key}",
-                "operator": "Exists",
-                "effect": "NoExecute",
-                "tolerationSeconds": NODE_LOSS_SECONDS,
-            }
-            for key in ("not-ready", "unreachable")
-        ),
-    ]
+    body["tolerations"] = [*body.get("tolerations", []), *_node_loss_tolerations()]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": found, "spec": body}
+
+
+def _node_loss_tolerations() -> list[Manifest]:
+    return [
+        {
+            "key": f"node.kubernetes.io/{key}",
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": NODE_LOSS_SECONDS,
+        }
+        for key in ("not-ready", "unreachable")
+    ]

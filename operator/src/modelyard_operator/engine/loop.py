@@ -1,7 +1,8 @@
-"""The workers: take a key, observe, decide, perform, and see to the next look.
+"""The workers: take a key, observe, decide, perform, and schedule the next reconcile.
 
-Workers run only while this replica leads; each write is fenced besides. An object that fails waits
-longer and longer by itself, and delays no other.
+Workers run only while this replica leads, and a reconcile ends with the term that it began in: what it has
+observed may be outdated once another replica has led. Each write is fenced besides. An object that fails is
+retried with a back-off of its own, and delays no other.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import asyncio
 import logging
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from modelyard_operator import metrics
 from modelyard_operator.engine import outcome
@@ -23,30 +23,27 @@ from modelyard_operator.kube.errors import ApiError, ConflictError
 from modelyard_operator.kube.queue import Backoff, Key, WorkQueue
 from modelyard_operator.plan import Event, Observed
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 log = logging.getLogger(__name__)
 
 LONGEST_RECONCILE = 60.0
 AGAIN_SECONDS, LONGEST_AGAIN = 0.05, 60.0
-"""First and longest wait before the look that follows an own write. It grows while look after look
+"""First and longest wait before the reconcile that follows an own write. It grows while one after the other
 writes: a plan that never settles must not turn into a hot loop."""
 SHORTEST_WAIT = 0.2
-"""A plan that asks for the next look at once, and changes nothing, must not turn into a hot loop either."""
+"""A plan that asks to be reconciled at once, and changes nothing, must not turn into a hot loop either."""
 LONGEST_WAIT = 1800.0
-"""What a plan waits for longer than this is looked at in between: the wait was reckoned by a clock that
-may have been wrong. It costs no request."""
+"""An object whose plan waits for longer than this is reconciled in between: the wait was computed with a
+clock that may have been wrong. It costs no request."""
 UNHURRIED_SECONDS = 5.0
-"""Wait before the look that follows an own write, where only tidying up is left."""
+"""Wait before the reconcile that follows an own write, where only tidying up is left."""
 MISSING_SECONDS = 5.0
-"""A foreign object that a plan refers to and that is not there is looked for this often."""
-TELL_AFTER = 3
-"""Failures in a row before a passing trouble is said in the log as an error."""
+"""How often a foreign object that a plan refers to and that does not exist is read again."""
+ERROR_AFTER = 3
+"""Failures in a row before a transient one is logged as an error."""
 
 
 class Engine:
-    """See the module; ``start`` and ``stop`` it."""
+    """See the module. A term of leadership begins with ``begin`` and ends with ``halt``."""
 
     def __init__(
         self,
@@ -55,45 +52,48 @@ class Engine:
         queue: WorkQueue,
         observer: Observer,
         performer: Performer,
-        leading: Callable[[], bool],
         workers: int,
         backoff: Backoff | None = None,
     ) -> None:
         self._cache, self._queue, self._observer, self._performer = cache, queue, observer, performer
-        self._leading, self._workers = leading, workers
+        self._workers = workers
         self._backoff = backoff or Backoff()
         self._rounds: dict[Key, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def notify(self, key: Key) -> None:
-        """Look at an object soon; nothing happens while another replica leads."""
-        if self._leading():
+        """Reconcile an object soon; nothing happens while another replica leads."""
+        if self._tasks:
             self._queue.add(key)
 
     def forget(self, key: Key) -> None:
-        """An object is gone."""
+        """An object does not exist any more."""
         self._queue.forget(key)
         self._backoff.forget(key)
         self._performer.forget(key)
         self._rounds.pop(key, None)
 
     def begin(self) -> None:
-        """This replica leads from now on: look at everything."""
-        for key in self._cache.own_keys():
-            self._queue.add(key)
-
-    def halt(self) -> None:
-        """It does not lead any more; what is being worked on is stopped by the fence."""
-        self._queue.clear()
-
-    def start(self) -> None:
-        """Start the workers."""
-        self._tasks = [
+        """This replica leads from now on: start the workers, reconcile everything."""
+        self._tasks = self._tasks or [
             asyncio.create_task(self._work(), name=f"worker {number}") for number in range(self._workers)
         ]
+        self.notify_all()
+
+    def notify_all(self) -> None:
+        """Reconcile every object."""
+        for key in self._cache.own_keys():
+            self.notify(key)
+
+    def halt(self) -> None:
+        """It does not lead any more: cancel what is being worked on, forget what is to be."""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = []
+        self._queue.clear()
 
     async def stop(self, within: float) -> None:
-        """Let each worker finish what it is at, but no longer than ``within`` seconds."""
+        """Let each worker finish its reconcile, but no longer than ``within`` seconds."""
         self._queue.close()
         if not self._tasks:
             return
@@ -120,8 +120,6 @@ class Engine:
 
     async def _guarded(self, key: Key) -> str:
         """One reconcile, whatever happens in it; returns the result for the metric."""
-        if not self._leading():
-            return "waiting"
         observed: Observed | None = None
         try:
             async with asyncio.timeout(LONGEST_RECONCILE):
@@ -148,10 +146,10 @@ class Engine:
         plan = replace(plan, status=outcome.healed(plan.status))
         result = await self._performer.perform(key, plan, observed)
         self._backoff.forget(key)
-        self._next_look(key, observed, result, unhurried=plan.unhurried)
+        self._schedule(key, observed, result, unhurried=plan.unhurried)
         return "changed" if result.changed else "settled"
 
-    def _next_look(self, key: Key, observed: Observed, result: Result, *, unhurried: bool) -> None:
+    def _schedule(self, key: Key, observed: Observed, result: Result, *, unhurried: bool) -> None:
         wait = result.requeue_after
         self._queue.schedule(key, None if wait is None else min(max(wait, SHORTEST_WAIT), LONGEST_WAIT))
         if any(
@@ -169,52 +167,52 @@ class Engine:
         self._queue.hasten(key, min(first * 2.0 ** min(rounds, 20), LONGEST_AGAIN))
 
     async def _conflict(self, key: Key, error: ConflictError) -> str:
-        """Somebody else was faster: read the object, decide anew."""
+        """Somebody else has written the object: read it, and reconcile again."""
         log.debug("%s: %s", key, error)
         try:
             if await self._performer.refresh(ref_of(key)):
-                # What has been read here the watch does not tell any more: nobody else makes the key due.
+                # The watch does not report what has been read here: nothing else would requeue the key.
                 self._rounds.pop(key, None)
         except ObjectGoneError:
             self._cache.removed(ref_of(key))
             return "gone"
         except ApiError as trouble:
-            log.debug("%s could not be read anew: %s", key, trouble)
+            log.debug("%s could not be read again: %s", key, trouble)
         self._again(key)
         return "conflict"
 
     async def _failed(self, key: Key, observed: Observed | None, error: Exception) -> None:
-        """Say it in the status, an event, the log and the metrics; try again later and later."""
-        found = outcome.verdict(error)
-        delay = min(self._backoff.failed(key), found.longest_delay)
+        """Show it in the status, an event, the log and the metrics; retry with back-off."""
+        verdict = outcome.verdict(error)
+        delay = min(self._backoff.failed(key), verdict.longest_delay)
         count = self._backoff.failures(key)
-        tell = found.tell and count >= found.tell_after
-        level = logging.ERROR if tell or count >= TELL_AFTER else logging.WARNING
-        if found.expected:
+        shown = verdict.tell and count >= verdict.tell_after
+        level = logging.ERROR if shown or count >= ERROR_AFTER else logging.WARNING
+        if verdict.expected:
             level = logging.INFO
         log.log(
             level,
             "%s: %s (try %d; the next one in %.1f s)",
-            found.reason,
-            found.message,
+            verdict.reason,
+            verdict.message,
             count,
             delay,
-            exc_info=error if found.bug and count == 1 else None,
+            exc_info=error if verdict.bug and count == 1 else None,
             extra={"object": observed.object if observed else None, "key": str(key)},
         )
-        if observed is not None and tell:
-            await self._tell(key, found)
+        if observed is not None and shown:
+            await self._show(key, verdict)
         self._queue.schedule(key, delay)
 
-    async def _tell(self, key: Key, found: Verdict) -> None:
-        """The failure in the object's status. That this fails too must not hide the failure."""
+    async def _show(self, key: Key, verdict: Verdict) -> None:
+        """Write the failure into the object's status. That this fails too must not hide the failure."""
         try:
-            # The plan may have got half way: the status that counts is the newest.
+            # The plan may have been carried out in part: the newest status counts.
             observed = await self._observer.observe(key)
             if observed is None:
                 return
-            status = outcome.failed_status(found, observed)
-            event = Event(found.reason, found.message, "Warning")
+            status = outcome.failed_status(verdict, observed)
+            event = Event(verdict.reason, verdict.message, "Warning")
             await self._performer.write_status(status, [event], observed.object)
         except Exception as error:
             log.warning("%s: the failure could not be written into the status: %s", key, error)

@@ -1,4 +1,4 @@
-"""Gathers what one decision may depend on: from caches, but for a foreign object that it refers to."""
+"""Collects what one decision may depend on: from caches, but for a foreign object that it refers to."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Protocol
 
 from modelyard_algorithms.contract.report import Report
 from modelyard_operator.engine.cache import Cache, ref_of
-from modelyard_operator.engine.journal import Journal
 from modelyard_operator.engine.references import References
 from modelyard_operator.kube.queue import Key
-from modelyard_operator.plan import Observed, Platform, Reception, Ref, Storage, StoragePending
+from modelyard_operator.plan import Manifest, Observed, Platform, Reception, Ref, Storage, StoragePending
 
 
 class Reports(Protocol):
@@ -33,32 +32,31 @@ class Observer:
         references: References,
         platform: Callable[[], Platform],
         reports: Reports,
-        journal: Journal,
         storage: Callable[[str], Storage | StoragePending],
         uploaded: Callable[[Key, str], bool],
+        current: Callable[[Manifest], bool],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cache, self._references, self._platform = cache, references, platform
-        self._reports, self._journal, self._now = reports, journal, now
-        self._storage, self._uploaded = storage, uploaded
+        self._reports, self._now = reports, now
+        self._storage, self._uploaded, self._current = storage, uploaded, current
         cache.on_secret = references.forget
 
     async def observe(self, key: Key) -> Observed | None:
         """Everything about an object as the caches have it now; None if it does not exist."""
-        self._journal.note_term()
         store = self._cache.store
         manifest = store.get(ref_of(key))
         if manifest is None:
             return None
         references = await self._references.resolve(self._cache.references(manifest))
         if references:
-            # The look at a foreign object took time; the object may have moved on.
+            # Reading a foreign object took time: this one may have changed.
             manifest = store.get(ref_of(key))
             if manifest is None:
                 return None
         uid, now = str(manifest["metadata"]["uid"]), self._now()
         return Observed(
-            object=self._journal.overlaid(manifest),
+            object=manifest,
             now=now,
             platform=self._platform(),
             children=store.children(Ref.of(manifest)),
@@ -66,5 +64,6 @@ class Observer:
             report=self._reports.newest(key, uid),
             reception=self._reports.reception(now),
             storage=self._storage(key.namespace),
+            current=self._current(manifest),
             uploaded=self._uploaded(key, uid),
         )

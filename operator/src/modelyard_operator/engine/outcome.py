@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.engine.children import ChildRejectedError, NameTakenError
 from modelyard_operator.engine.purge import PurgeError
 from modelyard_operator.kube.errors import (
@@ -64,39 +65,41 @@ def verdict(error: BaseException) -> Verdict:
     """Classify the error of a reconcile."""
     text = str(error)[:LONGEST_MESSAGE]
     if isinstance(error, NameTakenError):
-        return Verdict("NameTaken", text, longest_delay=60.0)
+        return Verdict(Reason.NAME_TAKEN, text, longest_delay=60.0)
     if isinstance(error, OversizedError):
-        return Verdict("ObjectTooLarge", text)
+        return Verdict(Reason.OBJECT_TOO_LARGE, text)
     if isinstance(error, PurgeError):
-        return Verdict("CleanupFailed", text, longest_delay=60.0)
+        return Verdict(Reason.CLEANUP_FAILED, text, longest_delay=60.0)
     if isinstance(error, ChildRejectedError):
         return _rejected(error, text)
     if isinstance(error, UnavailableError) and "failed calling webhook" in text:
         message = f"a webhook of this cluster does not answer: {text}"
-        return Verdict("WebhookFailed", message, tell_after=WEBHOOK_TRIES, longest_delay=15.0)
+        return Verdict(Reason.WEBHOOK_FAILED, message, tell_after=WEBHOOK_TRIES, longest_delay=15.0)
     if isinstance(error, UnavailableError | ThrottledError):
-        return Verdict("ApiServerUnavailable", text, tell=False, longest_delay=15.0)
+        return Verdict(Reason.API_SERVER_UNAVAILABLE, text, tell=False, longest_delay=15.0)
     if isinstance(error, InvalidError):
-        return Verdict("Rejected", f"the API server refuses the object's status: {text}", bug=True)
+        return Verdict(Reason.REJECTED, f"the API server refuses the object's status: {text}", bug=True)
     if isinstance(error, ForbiddenError):
-        return Verdict("Forbidden", f"{rejection.LACKS_RIGHT} ({text})", longest_delay=60.0)
+        return Verdict(Reason.FORBIDDEN, f"{rejection.LACKS_RIGHT} ({text})", longest_delay=60.0)
     if isinstance(error, ApiError):
-        return Verdict("ApiError", text, longest_delay=60.0)
+        return Verdict(Reason.API_ERROR, text, longest_delay=60.0)
     if isinstance(error, TimeoutError):
-        return Verdict("ReconcileTimeout", "one look at the object took too long; it is tried again")
+        return Verdict(Reason.RECONCILE_TIMEOUT, "one look at the object took too long; it is tried again")
     name = type(error).__name__
-    return Verdict("ReconcileError", f"the operator cannot handle this object: {name}: {text}", bug=True)
+    return Verdict(
+        Reason.RECONCILE_ERROR, f"the operator cannot handle this object: {name}: {text}", bug=True
+    )
 
 
 def _rejected(error: ChildRejectedError, text: str) -> Verdict:
     if "being terminated" in text:
         # Everything in the namespace goes; there is nobody left to tell.
-        return Verdict("NamespaceTerminating", text, tell=False, expected=True)
+        return Verdict(Reason.NAMESPACE_TERMINATING, text, tell=False, expected=True)
     if "exceeded quota" in text:
-        return Verdict("QuotaExceeded", text, longest_delay=60.0)
+        return Verdict(Reason.QUOTA_EXCEEDED, text, longest_delay=60.0)
     if isinstance(error.cause, ForbiddenError):
-        return Verdict("Forbidden", text, longest_delay=60.0)
-    return Verdict(conditions.REJECTED, text)
+        return Verdict(Reason.FORBIDDEN, text, longest_delay=60.0)
+    return Verdict(Reason.CHILD_REJECTED, text)
 
 
 def failed_status(found: Verdict, observed: Observed) -> Manifest:
@@ -113,7 +116,7 @@ def failed_status(found: Verdict, observed: Observed) -> Manifest:
             kind: words for kind, words in kept.items() if kind not in {"Ready", "Reconciling", "Stalled"}
         }
         status.setdefault("phase", "Pending")
-        status["reason"] = found.reason
+        status["reason"] = str(found.reason)
         status["message"] = found.message
         status["observedGeneration"] = observed.generation
     status["conditions"] = conditions.standard(

@@ -13,7 +13,6 @@ from modelyard_operator.engine import children, drift
 from modelyard_operator.engine.cache import Cache, key_of
 from modelyard_operator.engine.children import Children, Step
 from modelyard_operator.engine.doubts import Doubts
-from modelyard_operator.engine.journal import Journal
 from modelyard_operator.engine.purge import Purger
 from modelyard_operator.engine.uploads import Uploads
 from modelyard_operator.kube.client import Client
@@ -21,6 +20,7 @@ from modelyard_operator.kube.errors import ConflictError, NotFoundError
 from modelyard_operator.kube.events import Recorder
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref
+from modelyard_operator.policies import deadlines
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class ObjectGoneError(Exception):
 @dataclass(frozen=True, slots=True)
 class Result:
     changed: bool
-    """Something was written: the plan that follows from it has to be looked at."""
+    """Something was written: the object has to be reconciled again."""
     requeue_after: float | None
 
 
@@ -51,11 +51,10 @@ class Performer:
         cache: Cache,
         recorder: Recorder,
         purger: Purger,
-        journal: Journal,
         uploads: Uploads,
     ) -> None:
-        self._client, self._cache, self._recorder, self._purger = client, cache, recorder, purger
-        self._journal, self._uploads = journal, uploads
+        self._client, self._cache, self._recorder = client, cache, recorder
+        self._purger, self._uploads = purger, uploads
         self._doubts = Doubts()
         self._children = Children(client, cache, self._doubts)
 
@@ -70,17 +69,14 @@ class Performer:
         """
         await self._confirm(plan.confirm)
         object_ = await self._finalizer(plan, observed.object)
-        recorded = await self._record(plan, object_)
-        postponed = self._journal.postponed(object_, plan.status)
-        status = plan.status if postponed is None else None
         if plan.status_first:
-            object_ = await self._status(status, object_)
+            object_ = await self._status(plan.status, object_)
         steps = await _together(
             partial(self._children.delete, ref, plan.grace_seconds) for ref in plan.delete
         )
         steps += await _together(self._make(plan, observed))
         if not plan.status_first:
-            object_ = await self._status(status, object_)
+            object_ = await self._status(plan.status, object_)
         self._uploads.wait(key, observed.uid, plan.await_upload)
         waiting = children.Step.WAITING in steps
         if plan.purge:
@@ -88,12 +84,11 @@ class Performer:
         if plan.delete_self:
             await self._delete_self(object_)
         self._say(plan.events, observed.object)
-        await self._journal.tidy()
-        changed = recorded or Step.CHANGED in steps or object_ is not observed.object
-        return Result(changed, _soonest(plan.requeue_after, postponed, WAIT_SECONDS if waiting else None))
+        changed = Step.CHANGED in steps or object_ is not observed.object
+        return Result(changed, deadlines.soonest(plan.requeue_after, WAIT_SECONDS if waiting else None))
 
     async def _confirm(self, refs: Sequence[Ref]) -> None:
-        """Read what the plan depends on more than a watch that may be late can answer for."""
+        """Read what the plan depends on and a watch may be late with."""
         for ref in refs:
             try:
                 news = self._cache.wrote(await self._client.get(ref))
@@ -104,7 +99,7 @@ class Performer:
                 raise ConflictError(f"{ref.kind} {ref.name} has changed since it was observed")
 
     def _make(self, plan: Plan, observed: Observed) -> list[Call]:
-        """Creations and applies, all at the same time; first what others mount and look up."""
+        """Creations and applies, all at the same time; first what others mount or resolve."""
         steps = [(m, self._children.create) for m in plan.create]
         steps += [(m, self._children.apply) for m in plan.apply]
         steps.sort(key=lambda step: FIRST.get(step[0]["kind"], len(FIRST)))
@@ -114,23 +109,22 @@ class Performer:
         """Read what earlier writes, whose answers got lost, may have changed.
 
         Raises:
-            ApiError: it still cannot be told.
+            ApiError: they still cannot be read.
         """
         await self._doubts.settle(key, self._client, self._cache)
 
     def forget(self, key: Key) -> None:
         """An object is gone."""
         self._doubts.forget(key)
-        self._journal.forget(key)
         self._uploads.forget(key)
 
     async def write_status(self, status: Manifest, events: Sequence[Event], object_: Manifest) -> None:
-        """Status and events alone: what the engine itself has to say about an object."""
+        """Status and events alone: what the engine itself reports about an object."""
         await self._status(status, object_)
         self._say(events, object_)
 
     async def refresh(self, ref: Ref) -> bool:
-        """Read the object itself anew, after a conflict: the watch may need a while yet. Whether it was news.
+        """Read the object itself again, after a conflict: the watch may be behind. Whether it had changed.
 
         Raises:
             ObjectGoneError: it is gone.
@@ -154,22 +148,14 @@ class Performer:
         finalizers = [*others, naming.FINALIZER] if wanted else others
         return await self._patch({"metadata": {"finalizers": finalizers}}, object_)
 
-    async def _record(self, plan: Plan, object_: Manifest) -> bool:
-        """Put the status on record where that is allowed and pays; whether it is."""
-        if not (plan.status_later and plan.status is not None and self._journal.takes(object_)):
-            return False
-        return await self._journal.record(object_, plan.status)
-
     async def _status(self, status: Manifest | None, object_: Manifest) -> Manifest:
-        """Write what differs; the resource version makes sure that nobody decided anything else meanwhile."""
+        """Write what differs; the resource version makes sure that nobody has written it meanwhile."""
         if status is None:
             return object_
-        patch = drift.merge_patch(self._journal.written(object_), status)
+        patch = drift.merge_patch(object_.get("status") or {}, status)
         if not patch:
             return object_
-        found = await self._patch({"status": patch}, object_, subresource="status")
-        self._journal.settle(str(object_["metadata"]["uid"]))
-        return found
+        return await self._patch({"status": patch}, object_, subresource="status")
 
     async def _patch(self, patch: Manifest, object_: Manifest, subresource: str | None = None) -> Manifest:
         before = str(object_["metadata"]["resourceVersion"])
@@ -187,7 +173,7 @@ class Performer:
             self._cache.removed(ref)
             raise ObjectGoneError(f"{ref.name} has been deleted")
         self._cache.wrote(found)
-        # The API server kept nothing of it (a field that the schema does not know): no change, no new look.
+        # The API server kept nothing of it (a field that the schema does not know): no change, no requeue.
         return found if str(found["metadata"]["resourceVersion"]) != before else object_
 
     async def _purge(self, key: Key, prefixes: Sequence[str], object_: Manifest) -> bool:
@@ -227,7 +213,3 @@ async def _together(steps: Iterable[Call]) -> list[Step]:
         if isinstance(outcome, BaseException):
             raise outcome
     return [outcome for outcome in found if isinstance(outcome, Step)]
-
-
-def _soonest(*waits: float | None) -> float | None:
-    return min((wait for wait in waits if wait is not None), default=None)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from modelyard_operator.engine.cache import Cache
-from modelyard_operator.engine.journal import Journal
+from modelyard_operator.engine.freshness import Freshness
 from modelyard_operator.engine.loop import Engine
 from modelyard_operator.engine.tenancy.keeper import Tenants
 
@@ -36,14 +36,14 @@ class Term:
         self,
         *,
         cache: Cache,
-        journal: Journal,
+        freshness: Freshness,
         engine: Engine,
         tenants: Tenants,
         refresh: Callable[[], Awaitable[None]] | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``refresh`` reads the platform's keys, where there are any."""
-        self._cache, self._journal, self._engine, self._tenants = cache, journal, engine, tenants
+        self._cache, self._freshness, self._engine, self._tenants = cache, freshness, engine, tenants
         self._refresh, self._clock = refresh, clock
         self._beginning: asyncio.Task[None] | None = None
         self._since: float | None = None
@@ -58,7 +58,7 @@ class Term:
             self._beginning = asyncio.create_task(self._begin(), name="begin")
         else:
             self._engine.halt()
-            self._journal.close()
+            self._freshness.end()
             self._tenants.clear()
 
     def stop(self) -> None:
@@ -100,8 +100,8 @@ class Term:
         self._given_up.set()
 
     async def _steps(self) -> None:
-        """A new leader reads the storage of each namespace, if the API server gives it, and what the leader
-        before has begun; then it looks at everything."""
+        """A new leader reads the storage of each namespace, if the API server gives it; then it reconciles
+        everything."""
         try:
             if self._refresh is not None:
                 await self._refresh()
@@ -109,5 +109,5 @@ class Term:
         except Exception as error:
             # Whatever it is: plans say that they wait for the keys, and all else goes on.
             log.warning("the storage of the namespaces is not known yet: %s", error)
-        await self._journal.open()
+        await self._freshness.begin()
         self._engine.begin()

@@ -35,6 +35,8 @@ WAITING = 1000
 LONGEST_NOTE = 1024
 SENDERS = 1
 """One after the other."""
+CLUSTER_EVENTS = "default"
+"""Namespace of the events about objects that have none: the API server takes them nowhere else."""
 YIELD_SECONDS = 0.1
 """Between two events while there is much work: the work comes first."""
 
@@ -134,6 +136,7 @@ class Recorder:
 
     def _manifest(self, about: Manifest, event: Event) -> Manifest:
         meta = about["metadata"]
+        namespace = meta.get("namespace")
         now = _now()
         # The same words in the same second are one event, also after a crash between status and event.
         mark = f"{meta['uid']}|{event.reason}|{event.message}|{now[:19]}"
@@ -141,7 +144,7 @@ class Recorder:
         return {
             "apiVersion": resources.EVENT.api_version,
             "kind": resources.EVENT.kind,
-            "metadata": {"name": f"{meta['name'][:230]}.{digest}", "namespace": meta["namespace"]},
+            "metadata": {"name": f"{meta['name'][:230]}.{digest}", "namespace": namespace or CLUSTER_EVENTS},
             "eventTime": now,
             "reportingController": COMPONENT,
             "reportingInstance": self._instance,
@@ -152,7 +155,7 @@ class Recorder:
             "regarding": {
                 "apiVersion": about["apiVersion"],
                 "kind": about["kind"],
-                "namespace": meta["namespace"],
+                **({"namespace": namespace} if namespace else {}),
                 "name": meta["name"],
                 "uid": meta["uid"],
             },

@@ -15,8 +15,8 @@ import kopf
 from kopf._cogs.clients import api
 
 from modelyard_operator.kube import decoding
-from modelyard_operator.kube.client import SILENCE_SECONDS, WATCH_SECONDS
 from modelyard_operator.kube.paging import FIRST_PAGE
+from modelyard_operator.kube.reader import SILENCE_SECONDS, WATCH_SECONDS
 
 CLIENT_TIMEOUT = 60.0
 """Of a whole watch, which the API server ends long before."""
@@ -56,13 +56,19 @@ class NoProgress(kopf.ProgressStorage):
         return essence
 
 
-def settings() -> kopf.OperatorSettings:
-    """Time-outs that notice a stalled watch, pages for big lists, no events, no annotations."""
+def settings(*, clusterwide: bool) -> kopf.OperatorSettings:
+    """Time-outs that notice a stalled watch, pages for big lists, no events, no annotations.
+
+    Args:
+        clusterwide: otherwise the operator may not list the cluster's namespaces. With scanning enabled kopf
+            does so, and retries it for a minute before it watches anything.
+    """
     # kopf parses the lines of a watch with json.loads, which one deeply nested object of anybody's ends.
     api.json = decoding  # type: ignore[attr-defined]
     found = kopf.OperatorSettings()
     found.persistence.diffbase_storage = NoDiffBase()
     found.persistence.progress_storage = NoProgress()
+    found.scanning.disabled = not clusterwide
     found.posting.enabled = False
     found.posting.loggers = False
     found.watching.server_timeout = WATCH_SECONDS[0]

@@ -1,8 +1,7 @@
-"""kopf watches our own kinds; its handlers do nothing but hand the object on.
+"""kopf watches our own kinds; its handlers only pass the object on.
 
-kopf does not tell when its list is complete, nor what has vanished while a watch was broken. So a
-census of our own, of metadata only, says both: at the start, every few minutes, and whenever kopf
-lists anew.
+kopf does not report when its list is complete, nor what was deleted while a watch was broken. So a census of
+our own, of metadata only, determines both: at the start, every few minutes, and whenever kopf lists again.
 """
 
 from __future__ import annotations
@@ -59,13 +58,14 @@ class OwnKinds:
         *,
         namespaces: Sequence[str] = (),
     ) -> None:
-        """``namespaces`` are watched one by one; none: the whole cluster."""
+        """``namespaces`` are watched one by one; none: the whole cluster. Cluster-scoped kinds are watched
+        as a whole either way."""
         self.started = asyncio.Event()
         self.synced = asyncio.Event()
         self._access, self._client, self._kinds, self._sinks = access, client, kinds, sinks
-        self._scopes: Sequence[str | None] = namespaces or (None,)
+        self._namespaces = namespaces
         now = time.monotonic()
-        self._active = {_name(kind.plural, scope): now for kind in kinds for scope in self._scopes}
+        self._active = {_name(kind.plural, scope): now for kind in kinds for scope in self._scopes(kind)}
         self._census_now = asyncio.Event()
         self._missing: set[tuple[str, str, str]] | None = None
 
@@ -81,13 +81,17 @@ class OwnKinds:
             RuntimeError: kopf has ended by itself.
         """
         await self._defined()
-        named = [scope for scope in self._scopes if scope is not None]
-        scope: dict[str, Any] = {"namespaces": named} if named else {"clusterwide": True}
+        scope: dict[str, Any] = (
+            {"namespaces": self._namespaces} if self._namespaces else {"clusterwide": True}
+        )
         # Not kopf.operator(): when that ends it cancels every task of the event loop that is younger than
         # itself, ours included.
         tasks = list(
             await kopf.spawn_tasks(
-                registry=self._registry(), settings=kopf_settings.settings(), standalone=True, **scope
+                registry=self._registry(),
+                settings=kopf_settings.settings(clusterwide=not self._namespaces),
+                standalone=True,
+                **scope,
             )
         )
         self.started.set()
@@ -138,6 +142,10 @@ class OwnKinds:
                 found = await self._client.get_path(f"/apis/{version}")
                 missing -= {item["name"] for item in found.get("resources", [])}
         return missing
+
+    def _scopes(self, kind: Resource) -> Sequence[str | None]:
+        """The namespaces that a kind is listed and watched in; None: all at once."""
+        return self._namespaces if self._namespaces and kind.namespaced else (None,)
 
     def _registry(self) -> kopf.OperatorRegistry:
         # Not the default registry: that one imports the official client where it is installed.
@@ -218,11 +226,11 @@ class OwnKinds:
         for kind in self._kinds:
             names = found.setdefault(kind.kind, set())
             version = ""
-            for scope in self._scopes:
+            for scope in self._scopes(kind):
                 async for page in self._client.pages(kind, namespace=scope, limit=500, metadata_only=True):
                     # The first list's: what is newer than that may have come after its own namespace's.
                     version = version or page.resource_version
-                    names |= {(i["metadata"]["namespace"], i["metadata"]["name"]) for i in page.items}
+                    names |= {(i["metadata"].get("namespace", ""), i["metadata"]["name"]) for i in page.items}
             self._sinks[kind.kind].listed(names, version)
         if self.synced.is_set():
             return

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from modelyard_operator.api import dataset, deployment, training_job
 from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.api.kind import Kind
+from modelyard_operator.api.registry import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,11 @@ class Resource:
     kind: str
     plural: str
     namespaced: bool = True
+
+    @classmethod
+    def of(cls, kind: Kind) -> Resource:
+        """Where objects of one of our kinds are."""
+        return cls(API_VERSION, kind.name, kind.plural, kind.namespaced)
 
     def path(
         self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
@@ -43,14 +49,12 @@ NETWORK_POLICY = Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolic
 DISRUPTION_BUDGET = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 ENDPOINT_SLICE = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 NAMESPACE = Resource("v1", "Namespace", "namespaces", namespaced=False)
-CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps")
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 EVENT = Resource("events.k8s.io/v1", "Event", "events")
 TOKEN_REVIEW = Resource("authentication.k8s.io/v1", "TokenReview", "tokenreviews", namespaced=False)
 
-OWN = tuple(Resource(API_VERSION, found.KIND, found.PLURAL) for found in (dataset, training_job, deployment))
-"""Our three kinds."""
-TRAINING_JOB = next(found for found in OWN if found.kind == training_job.KIND)
+OWN = tuple(Resource.of(kind) for kind in KINDS)
+"""Our own kinds."""
 
 CHILDREN = (
     POD,
@@ -79,7 +83,6 @@ _TABLE = {
         SECRET,
         INFERENCE_SERVICE,
         NAMESPACE,
-        CONFIG_MAP,
         LEASE,
         EVENT,
         TOKEN_REVIEW,

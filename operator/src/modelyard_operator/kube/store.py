@@ -15,6 +15,7 @@ from typing import cast
 
 import orjson
 
+from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.kube import chains, decoding
 from modelyard_operator.plan import Manifest, Ref
@@ -29,6 +30,8 @@ OVERSIZED = "oversized"
 """In the place of what is not kept of a larger one: its size in bytes."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 LONGEST_ANNOTATION = 1024
+LONGEST_RECORD = 4096
+"""Of the annotation in which a pod records its attempt."""
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "generation", "ownerReferences", "finalizers")
 _IDENTITY = ("name", "namespace", "uid", "resourceVersion", "ownerReferences")
 
@@ -226,7 +229,8 @@ def trim(manifest: Manifest) -> Manifest:
         meta["annotations"] = {
             key: value
             for key, value in meta["annotations"].items()
-            if key != _LAST_APPLIED and len(value) <= LONGEST_ANNOTATION
+            if key != _LAST_APPLIED
+            and len(value) <= (LONGEST_RECORD if key == naming.RECORD_ANNOTATION else LONGEST_ANNOTATION)
         }
     own = manifest["apiVersion"] == API_VERSION
     if manifest["kind"] == chains.BETWEEN or not (own or chains.controller_of(manifest)):

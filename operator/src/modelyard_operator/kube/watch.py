@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from modelyard_operator import metrics
-from modelyard_operator.kube.client import SILENCE_SECONDS, Client
+from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import ApiError, ForbiddenError, GoneError, NotFoundError
+from modelyard_operator.kube.reader import SILENCE_SECONDS
 from modelyard_operator.kube.resources import Resource
 from modelyard_operator.plan import Manifest
 

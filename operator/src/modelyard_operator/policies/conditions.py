@@ -8,23 +8,13 @@ here, as False where they do not hold, so that ``kubectl wait --for=condition=``
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from modelyard_operator.api.reasons import Ordinary, Reason
 from modelyard_operator.plan import Manifest, parse_time, timestamp
-
-REJECTED = "ChildRejected"
-"""Reason: the API server refuses an object that the operator makes."""
-ORDINARY = frozenset(
-    {
-        *("AwaitingUpload", "Processing", "Validated"),
-        *("Starting", "Running", "Restarting", "Suspended", "Succeeded"),
-        *("RollingOut", "Serving", "Stopped"),
-    }
-)
-"""Reasons that say no more than the phase does."""
 
 
 def short_reason(reason: str) -> str | None:
     """status.reason, for ``kubectl get``; None where the phase says all."""
-    return None if reason in ORDINARY else reason
+    return None if isinstance(reason, Ordinary) else str(reason)
 
 
 def true_for(status: Manifest, reason: str, now: datetime) -> float:
@@ -58,24 +48,22 @@ def standard(
         extra: type -> (status, reason, message) of the kind's own conditions.
     """
     assert ready + reconciling + stalled <= 1
-    idle = ("False", "Settled", "")
+    idle = ("False", Reason.SETTLED, "")
     found: dict[str, tuple[str, str, str]] = {
         "Ready": ("True" if ready else "False", reason, message),
         "Reconciling": ("True", reason, message) if reconciling else idle,
-        "Stalled": ("True", reason, message) if stalled else ("False", "Healthy", ""),
+        "Stalled": ("True", reason, message) if stalled else ("False", Reason.HEALTHY, ""),
     }
     found.update(extra or {})
-    before = {c["type"]: c for c in previous}
+    since = {(c["type"], c["status"]): c["lastTransitionTime"] for c in previous}
     return [
         {
             "type": kind,
             "status": status,
-            "reason": why,
+            "reason": str(why),
             "message": text,
             "observedGeneration": generation,
-            "lastTransitionTime": before[kind]["lastTransitionTime"]
-            if kind in before and before[kind]["status"] == status
-            else timestamp(now),
+            "lastTransitionTime": since.get((kind, status), timestamp(now)),
         }
         for kind, (status, why, text) in found.items()
     ]

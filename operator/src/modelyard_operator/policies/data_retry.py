@@ -1,6 +1,7 @@
 """What follows a failed reading of a Dataset: another one, and when, or nothing until somebody acts."""
 
 from modelyard_algorithms.contract import report
+from modelyard_operator.api.dataset import Reason as DatasetReason
 
 FIRST_DELAY = 15.0
 LONGEST_DELAY = 300.0
@@ -8,7 +9,6 @@ LONGEST_DELAY = 300.0
 HEALING = frozenset({report.STORE_ACCESS_DENIED, report.BUCKET_NOT_FOUND, report.STORE_UNREACHABLE})
 """Somebody mends these outside the Dataset, and nothing tells us when."""
 
-NO_RESULT = "NoResult"
 READINGS_WITHOUT_RESULT = 3
 """A termination message may be lost once; an image that leaves none does so each time."""
 
@@ -21,7 +21,7 @@ def delay(reason: str, *, retriable: bool, attempt: int) -> float | None:
         retriable: false where the workload says that another try cannot help.
         attempt: number of this reading, from 1.
     """
-    if reason == NO_RESULT and attempt >= READINGS_WITHOUT_RESULT:
+    if reason == DatasetReason.NO_RESULT and attempt >= READINGS_WITHOUT_RESULT:
         return None
     if not retriable and reason not in HEALING:
         return None

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from modelyard_algorithms.contract.environment import EXIT_INVALID
 from modelyard_algorithms.contract.report import PEER_LOST, TERMINATED, Outcome, printable
 from modelyard_operator import naming
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.plan import Manifest, parse_time
 from modelyard_operator.policies import pod_state
 
@@ -64,11 +65,11 @@ def cause_of(pod: Manifest) -> Cause:
     facts: dict[str, Any] = {"pod": name, "rank": rank, "exit_code": state.get("exitCode")}
     if disruption and disruption["status"] == "True":
         text = f"{name} was disrupted: {disruption.get('message') or disruption.get('reason', '')}"
-        return Cause(str(disruption.get("reason") or "Disrupted"), text, counts=False, **facts)
+        return Cause(str(disruption.get("reason") or Reason.DISRUPTED), text, counts=False, **facts)
     if state.get("reason") == "OOMKilled":
         less = "raise spec.resources.limits.memory, or lower spec.hyperparameters.batchSize"
         text = f"{name} ran out of memory: {less}"
-        return Cause("OOMKilled", text, log_tail=_tail(words, state), **facts)
+        return Cause(Reason.OOM_KILLED, text, log_tail=_tail(words, state), **facts)
     if words is not None:
         return Cause(
             words.reason,
@@ -80,7 +81,7 @@ def cause_of(pod: Manifest) -> Cause:
         )
     if not state:
         status = pod.get("status", {})
-        reason = str(status.get("reason") or "PodFailed")
+        reason = str(status.get("reason") or Reason.POD_FAILED)
         return Cause(
             reason, f"{name}: {status.get('message') or reason}", counts=reason not in _NOT_THE_USERS, **facts
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.plan import Manifest, Reception, parse_time
 from modelyard_operator.policies import deadlines, pod_state
 from modelyard_operator.policies.pod_state import Trouble
@@ -99,7 +100,7 @@ def _silent(pod: Manifest, now: datetime, scheduler: str | None) -> Trouble | No
             f"no scheduler has taken pod {name!r}: spec.pod.schedulerName {scheduler!r} is perhaps not "
             "installed; install it, or correct the name"
         )
-        return Trouble("SchedulerMissing", text, lasting=False)
+        return Trouble(Reason.SCHEDULER_MISSING, text, lasting=False)
     left = _left(scheduled_at(pod), START_SECONDS, now)
     if left is not None and left <= 0:
         text = (
@@ -107,7 +108,7 @@ def _silent(pod: Manifest, now: datetime, scheduler: str | None) -> Trouble | No
             f"start: `kubectl describe pod {name}` says why (an image that is large, a volume, a limit in "
             "spec.resources.limits that is too small)"
         )
-        return Trouble("ContainerCreating", text, lasting=False)
+        return Trouble(Reason.CONTAINER_CREATING, text, lasting=False)
     return None
 
 

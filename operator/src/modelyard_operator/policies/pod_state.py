@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.plan import Manifest
 from modelyard_operator.policies import gpus
 
@@ -64,10 +65,12 @@ def trouble(pod: Manifest) -> Trouble | None:
         reason, detail = waiting.get("reason", ""), waiting.get("message", "")
         if reason in IMAGE_TROUBLE:
             text = f"image {state.get('image', '')!r} cannot be pulled: {IMAGE_ADVICE}"
-            return Trouble("ImagePullFailed", f"{text} ({detail or reason})", lasting=True)
+            return Trouble(Reason.IMAGE_PULL_FAILED, f"{text} ({detail or reason})", lasting=True)
         if reason in CONFIG_TROUBLE:
             return Trouble(
-                "ContainerConfigFailed", f"the container cannot start: {detail or reason}", lasting=True
+                Reason.CONTAINER_CONFIG_FAILED,
+                f"the container cannot start: {detail or reason}",
+                lasting=True,
             )
     scheduled = condition(pod, "PodScheduled")
     if scheduled and scheduled["status"] == "False" and scheduled.get("reason") == "Unschedulable":
@@ -81,5 +84,5 @@ def _unschedulable(detail: str) -> Trouble:
             "no node has the GPUs asked for: add GPU nodes and their device plugin, or lower "
             "spec.resources.limits"
         )
-        return Trouble("InsufficientGPU", f"{text} ({detail})", lasting=False)
-    return Trouble("Unschedulable", f"no node takes the pod now: {detail}", lasting=False)
+        return Trouble(Reason.INSUFFICIENT_GPU, f"{text} ({detail})", lasting=False)
+    return Trouble(Reason.UNSCHEDULABLE, f"no node takes the pod now: {detail}", lasting=False)

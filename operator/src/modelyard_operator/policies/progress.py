@@ -1,46 +1,45 @@
 """A worker's report as status fields, with the words that ``kubectl get`` shows."""
 
 from modelyard_algorithms.contract.report import Report
-from modelyard_operator.plan import Manifest
+from modelyard_operator.api.dataset import DatasetProgress
+from modelyard_operator.api.training_status import Progress
 
 HEADLINES = (("validation/accuracy", "val acc"), ("train/accuracy", "acc"), ("loss", "loss"))
 
 
-def training(report: Report) -> Manifest:
+def training(report: Report) -> Progress:
     """status.progress of a TrainingJob."""
-    found = {
-        "stage": report.stage,
-        "summary": _summary(report),
-        "headline": headline(report.metrics),
-        "timeLeft": duration(report.seconds_left) if report.seconds_left is not None else None,
-        "epoch": report.epoch,
-        "epochs": report.epochs,
-        "step": report.step,
-        "steps": report.steps,
-        "percent": _rounded(report.percent, 1),
-        "secondsLeft": _rounded(report.seconds_left, 1),
-        "samplesPerSecond": _rounded(report.samples_per_second, 1),
-        "time": report.time,
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    return Progress(
+        stage=report.stage,
+        summary=_summary(report),
+        headline=headline(report.metrics),
+        time_left=duration(report.seconds_left) if report.seconds_left is not None else None,
+        epoch=report.epoch,
+        epochs=report.epochs,
+        step=report.step,
+        steps=report.steps,
+        percent=_rounded(report.percent, 1),
+        seconds_left=_rounded(report.seconds_left, 1),
+        samples_per_second=_rounded(report.samples_per_second, 1),
+        time=report.time,
+    )
 
 
-def at_rest(progress: Manifest) -> Manifest:
+def at_rest(progress: Progress) -> Progress:
     """status.progress without the time left: an estimate is of use only while something moves."""
-    return {key: value for key, value in progress.items() if key not in {"timeLeft", "secondsLeft"}}
+    return progress.changed(Progress(time_left=None, seconds_left=None))
 
 
-def dataset(report: Report) -> Manifest:
+def dataset(report: Report) -> DatasetProgress:
     """status.progress of a Dataset."""
     left = f", {duration(report.seconds_left)} left" if report.seconds_left is not None else ""
     percent = f" {report.percent:.0f} %" if report.percent is not None else ""
-    found = {
-        "summary": f"{report.stage}{percent}{left}",
-        "stage": report.stage,
-        "percent": _rounded(report.percent, 1),
-        "secondsLeft": _rounded(report.seconds_left, 1),
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    return DatasetProgress(
+        summary=f"{report.stage}{percent}{left}",
+        stage=report.stage,
+        percent=_rounded(report.percent, 1),
+        seconds_left=_rounded(report.seconds_left, 1),
+    )
 
 
 def headline(metrics: dict[str, float]) -> str | None:

@@ -7,7 +7,9 @@ LONGEST_DELAY = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Retry:
+    """The decision about a failed attempt."""
+
     again: bool
     delay: float = 0.0
     """Seconds until the next attempt."""
@@ -15,7 +17,7 @@ class Verdict:
     """Counted failures, this one included."""
 
 
-def after_failure(*, failures: int, limit: int, counts: bool, retriable: bool) -> Verdict:
+def after_failure(*, failures: int, limit: int, counts: bool, retriable: bool) -> Retry:
     """Decide on a failed attempt.
 
     Args:
@@ -26,6 +28,6 @@ def after_failure(*, failures: int, limit: int, counts: bool, retriable: bool) -
     """
     counted = failures + (1 if counts else 0)
     if not retriable or counted > limit:
-        return Verdict(again=False, failures=counted)
+        return Retry(again=False, failures=counted)
     delay = min(FIRST_DELAY * 2.0 ** (counted - 1), LONGEST_DELAY) if counts else 0.0
-    return Verdict(again=True, delay=delay, failures=counted)
+    return Retry(again=True, delay=delay, failures=counted)

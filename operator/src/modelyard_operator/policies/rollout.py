@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelyard_operator import naming
+from modelyard_operator.api.deployment import Reason as DeploymentReason
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.plan import Manifest
 from modelyard_operator.policies import rejection
 
@@ -123,7 +125,10 @@ def _stuck(status: Mapping[str, Any]) -> tuple[str, str] | None:
     for condition in status.get("conditions", []):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             text = rejection.explained(str(condition.get("message", "")), rejection.FORBIDDEN)
-            return "PodNotCreated", f"a server's pod cannot be made: {text}"
+            return Reason.POD_NOT_CREATED, f"a server's pod cannot be made: {text}"
         if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
-            return "RolloutStuck", f"the rollout makes no progress: {condition.get('message', '')}"
+            return (
+                DeploymentReason.ROLLOUT_STUCK,
+                f"the rollout makes no progress: {condition.get('message', '')}",
+            )
     return None

@@ -8,6 +8,8 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from modelyard_algorithms.contract.report import Outcome, printable
+from modelyard_operator.api.deployment import Reason as DeploymentReason
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.plan import Manifest
 from modelyard_operator.policies import pod_start, pod_state
 from modelyard_operator.policies.pod_state import Trouble
@@ -48,7 +50,7 @@ def _crash(ended: Manifest) -> Trouble:
     text = str(ended.get("message") or "")
     if ended.get("reason") == "OOMKilled":
         return Trouble(
-            "OOMKilled", "a server ran out of memory: raise spec.resources.limits.memory", lasting=True
+            Reason.OOM_KILLED, "a server ran out of memory: raise spec.resources.limits.memory", lasting=True
         )
     try:
         words = Outcome.model_validate_json(text)
@@ -56,6 +58,8 @@ def _crash(ended: Manifest) -> Trouble:
         last = printable(text[-LOG_CHARACTERS:], "\n\t")
         lines = f"; its last lines: {last}" if last else ""
         return Trouble(
-            "ServerCrashed", f"a server exited with code {ended.get('exitCode')}{lines}", lasting=True
+            DeploymentReason.SERVER_CRASHED,
+            f"a server exited with code {ended.get('exitCode')}{lines}",
+            lasting=True,
         )
     return Trouble(words.reason, words.message or "a server ended", lasting=not words.retriable)

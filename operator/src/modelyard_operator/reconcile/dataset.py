@@ -11,29 +11,36 @@ status keeps the version before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 from modelyard_algorithms.contract import layout
 from modelyard_operator import naming
-from modelyard_operator.api.dataset import KIND, PLURAL, Dataset, DatasetSpec
+from modelyard_operator.api.dataset import (
+    KIND,
+    Dataset,
+    DatasetSpec,
+    DatasetStatus,
+    Ordinary,
+    Phase,
+    UploadStatus,
+)
 from modelyard_operator.desired import dataset_job, rendezvous, stores
 from modelyard_operator.plan import Manifest, Observed, Plan, Ref, fingerprint, parse_time, timestamp
 from modelyard_operator.policies import data_retry, pod_state
-from modelyard_operator.reconcile import dataset_reading, purge, standing
+from modelyard_operator.reconcile import conclusion, dataset_reading, purge
+from modelyard_operator.reconcile.conclusion import Conclusion
 from modelyard_operator.reconcile.controller import Controller
 from modelyard_operator.reconcile.dataset_reading import Failed, Found, Running
-from modelyard_operator.reconcile.standing import Standing
 
 READ = {"source", "format", "split", "revision"}
 """Fields of the spec that decide the version."""
 SOURCE = "spec.source.objectStore"
 CLOCK_SECONDS = 5.0
-"""Between two looks at what nothing announces: a Secret that is missing, a pod that ends."""
+"""Between two reconciles, for changes that no watch reports: a missing Secret is created, a pod ends."""
 SECRET_SECONDS = 10.0
-"""Between two looks at a Secret whose keys were refused."""
+"""Between two reconciles, for a Secret whose keys were refused."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class State:
 
     observed: Observed
     spec: DatasetSpec
-    status: Manifest
+    status: DatasetStatus
     spec_digest: str
     """Of what decides the version."""
     attempt_digest: str
@@ -54,18 +61,18 @@ class State:
         digest = fingerprint(spec.chosen(READ))[:16]
         secret = next((s for s in observed.references.values() if s is not None), None)
         version = secret["metadata"].get("resourceVersion") if secret else None
-        status = dict(observed.object.get("status") or {})
+        status = DatasetStatus.read(observed.object.get("status"))
         return cls(observed, spec, status, digest, fingerprint(digest, spec.image, version)[:16])
 
     @property
     def processed(self) -> bool:
-        return self.status.get("processedSpec") == self.spec_digest and bool(self.status.get("version"))
+        return self.status.processed_spec == self.spec_digest and bool(self.status.version)
 
     @property
     def attempt(self) -> int:
         """Number of the reading that has begun for this spec; 0: none."""
-        same = self.status.get("attemptSpec") == self.attempt_digest
-        return int(self.status.get("attempt", 0)) if same else 0
+        same = self.status.attempt_spec == self.attempt_digest
+        return (self.status.attempt or 0) if same else 0
 
     @property
     def is_complete(self) -> bool:
@@ -75,12 +82,12 @@ class State:
     @property
     def ended(self) -> bool:
         """The current reading has failed, and the status says so."""
-        return self.attempt > 0 and self.status.get("phase") == "Failed" and "completionTime" in self.status
+        return self.attempt > 0 and self.status.phase == "Failed" and self.status.completion_time is not None
 
-    def last_failure(self) -> Standing:
+    def last_failure(self) -> Conclusion[Phase]:
         """What the status says of it."""
-        ready = next(c for c in self.status["conditions"] if c["type"] == "Ready")
-        return Standing("Failed", str(ready["reason"]), str(self.status["message"]), "Stalled")
+        ready = next(c for c in self.status.conditions or [] if c.type == "Ready")
+        return Conclusion("Failed", ready.reason, str(self.status.message), "Stalled")
 
     @property
     def keeps_finalizer(self) -> bool:
@@ -91,10 +98,10 @@ class State:
         digest = fingerprint(self.observed.uid, self.attempt_digest, attempt)
         return naming.dataset_job(self.observed.name, digest)
 
-    def saying(self, verdict: Standing, found: Plan) -> Plan:
+    def saying(self, concluded: Conclusion[Phase], found: Plan) -> Plan:
         """The plan with what every plan has: finalizer, the Service by which the workers of all jobs on this
         Dataset find each other, the policy that keeps others from them, and an event for a new reason."""
-        events = standing.events(self.observed, verdict)
+        events = conclusion.events(self.observed, concluded)
         shared = [rendezvous.service(self.observed), rendezvous.network_policy(self.observed)]
         return replace(found, finalizer=self.keeps_finalizer, apply=shared, events=events)
 
@@ -105,11 +112,11 @@ def plan(observed: Observed) -> Plan:
     if observed.deleting:
         return _delete(state)
     if state.processed:
-        return _ready(state, {})
+        return _ready(state, DatasetStatus())
     waiting = _waiting_for(state)
     if waiting is not None:
         return state.saying(
-            waiting, Plan(status=standing.status(observed, waiting), requeue_after=CLOCK_SECONDS)
+            waiting, Plan(status=conclusion.status(observed, waiting), requeue_after=CLOCK_SECONDS)
         )
     if state.ended:
         return _wait_after_failure(state)
@@ -130,22 +137,22 @@ def references(manifest: Manifest) -> Sequence[Ref]:
     return [Ref("v1", "Secret", manifest["metadata"]["namespace"], name)] if name else []
 
 
-CONTROLLER = Controller(kind=KIND, plural=PLURAL, plan=plan, references=references)
+CONTROLLER = Controller(kind=KIND, plan=plan, references=references)
 
 
-def _waiting_for(state: State) -> Standing | None:
+def _waiting_for(state: State) -> Conclusion[Phase] | None:
     """What must exist before a reading can begin."""
-    pending = standing.without_storage(state.observed)
+    pending = conclusion.without_storage(state.observed)
     if pending is not None:
         return pending
     folder = state.spec.source.object_store
     if folder is not None:
         problem = stores.misplaced(state.observed, folder, SOURCE)
         if problem is not None:
-            return standing.misplaced(problem)
+            return conclusion.misplaced(problem)
     for ref, secret in state.observed.references.items():
         if secret is None:
-            return standing.without_credentials(ref.name, SOURCE)
+            return conclusion.without_credentials(ref.name, SOURCE)
     return None
 
 
@@ -158,35 +165,35 @@ def _await_upload(state: State) -> Plan:
         f"waits for the upload: write the files below s3://{storage.bucket}/{prefix} with the keys of Secret "
         f"{naming.STORE_SECRET!r}, and s3://{storage.bucket}/{seal} last"
     )
-    verdict = Standing("AwaitingUpload", "AwaitingUpload", text, "Reconciling")
-    upload = {
-        "bucket": storage.bucket,
-        "prefix": prefix,
-        "seal": seal,
-        "secretName": naming.STORE_SECRET,
-        "endpoint": observed.platform.endpoint,
-    }
-    status = standing.status(observed, verdict, {"upload": upload})
-    return state.saying(verdict, Plan(status=status, delete=_other_jobs(state, 0), await_upload=seal))
+    concluded = Conclusion[Phase]("AwaitingUpload", Ordinary.AWAITING_UPLOAD, text, "Reconciling")
+    upload = UploadStatus(
+        bucket=storage.bucket,
+        prefix=prefix,
+        seal=seal,
+        secret_name=naming.STORE_SECRET,
+        endpoint=observed.platform.endpoint,
+    )
+    status = conclusion.status(observed, concluded, DatasetStatus(upload=upload))
+    return state.saying(concluded, Plan(status=status, delete=_other_jobs(state, 0), await_upload=seal))
 
 
-def _begin(state: State, attempt: int, *, kept: Standing | None = None) -> Plan:
+def _begin(state: State, attempt: int, *, kept: Conclusion[Phase] | None = None) -> Plan:
     """Reading number ``attempt``: its number first, then its Job. ``kept`` is what is said meanwhile."""
-    verdict = kept or Standing("Processing", "Processing", "starts to read the source", "Reconciling")
-    changes = {
-        "attempt": attempt,
-        "attemptSpec": state.attempt_digest,
-        "retryTime": None,
-        "startTime": timestamp(state.observed.now),
-        "completionTime": None,
-        "progress": None,
-    }
+    concluded = kept or dataset_reading.begun()
+    changes = DatasetStatus(
+        attempt=attempt,
+        attempt_spec=state.attempt_digest,
+        retry_time=None,
+        start_time=timestamp(state.observed.now),
+        completion_time=None,
+        progress=None,
+    )
     if state.spec.source.upload is None:
-        changes["upload"] = None
+        changes = changes.changed(DatasetStatus(upload=None))
     return state.saying(
-        verdict,
+        concluded,
         Plan(
-            status=standing.status(state.observed, verdict, changes),
+            status=conclusion.status(state.observed, concluded, changes),
             status_first=True,
             delete=_other_jobs(state, attempt),
             create=[dataset_job.job(state.observed, state.spec, name=state.job_name(attempt))],
@@ -197,13 +204,13 @@ def _begin(state: State, attempt: int, *, kept: Standing | None = None) -> Plan:
 def _processing(state: State, reading: Running) -> Plan:
     """A reading that goes on; its Job and Secret are put back where somebody deleted them."""
     # During another try the last failure stands, so that the phase does not swing to and fro.
-    trying_again = state.status.get("phase") == "Failed" and reading.progress is None
-    verdict = state.last_failure() if trying_again else reading.standing
-    changes = {"progress": reading.progress, "attempt": state.attempt}
+    trying_again = state.status.phase == "Failed" and reading.progress is None
+    concluded = state.last_failure() if trying_again else reading.concluded
+    changes = DatasetStatus(progress=reading.progress, attempt=state.attempt)
     return state.saying(
-        verdict,
+        concluded,
         Plan(
-            status=standing.status(state.observed, verdict, changes),
+            status=conclusion.status(state.observed, concluded, changes),
             delete=_other_jobs(state, state.attempt),
             create=[dataset_job.job(state.observed, state.spec, name=state.job_name(state.attempt))],
             requeue_after=reading.look_again,
@@ -214,20 +221,18 @@ def _processing(state: State, reading: Running) -> Plan:
 def _found(state: State, reading: Found) -> Plan:
     """The version is written: the status takes it over, and nothing else is needed any more."""
     facts = dataset_reading.facts(reading.result, state.observed.name, stores.storage(state.observed))
-    ended = {"processedSpec": state.spec_digest, "completionTime": timestamp(state.observed.now)}
-    return _ready(state, facts | ended)
+    ended = DatasetStatus(processed_spec=state.spec_digest, completion_time=timestamp(state.observed.now))
+    return _ready(state, facts.changed(ended))
 
 
-def _ready(state: State, changes: Mapping[str, Any]) -> Plan:
+def _ready(state: State, changes: DatasetStatus) -> Plan:
     """The version that the spec asks for is known; once the status says so the rest can go."""
-    known = state.status | dict(changes)
-    verdict = dataset_reading.ready(known, state.spec.source)
+    concluded = dataset_reading.ready(state.status.changed(changes), state.spec.source)
+    over = DatasetStatus(progress=None, attempt=None, attempt_spec=None, retry_time=None)
     return state.saying(
-        verdict,
+        concluded,
         Plan(
-            status=standing.status(
-                state.observed, verdict, changes, drop=("progress", "attempt", "attemptSpec", "retryTime")
-            ),
+            status=conclusion.status(state.observed, concluded, changes.changed(over)),
             status_first=True,
             delete=[Ref.of(child) for child in state.observed.children_of("Job")],
         ),
@@ -239,27 +244,27 @@ def _failed(state: State, reading: Failed) -> Plan:
     wait = data_retry.delay(reading.reason, retriable=reading.retriable, attempt=state.attempt)
     now = state.observed.now
     text = reading.message if wait is None else f"{reading.message}; another try follows"
-    verdict = Standing("Failed", reading.reason, text, "Stalled")
-    changes = {
-        "retryTime": None if wait is None else timestamp(now + timedelta(seconds=wait)),
-        "completionTime": timestamp(now),
-        "progress": None,
-    }
-    status = standing.status(state.observed, verdict, changes)
-    return state.saying(verdict, Plan(status=status, requeue_after=_next_look(state, wait)))
+    concluded = Conclusion[Phase]("Failed", reading.reason, text, "Stalled")
+    changes = DatasetStatus(
+        retry_time=None if wait is None else timestamp(now + timedelta(seconds=wait)),
+        completion_time=timestamp(now),
+        progress=None,
+    )
+    status = conclusion.status(state.observed, concluded, changes)
+    return state.saying(concluded, Plan(status=status, requeue_after=_next_look(state, wait)))
 
 
 def _wait_after_failure(state: State) -> Plan:
     """The failure is in the status; what became of its Job does not matter any more."""
-    verdict = state.last_failure()
-    until = state.status.get("retryTime")
+    concluded = state.last_failure()
+    until = state.status.retry_time
     left = (parse_time(until) - state.observed.now).total_seconds() if until else None
     if left is not None and left <= 0:
-        return _begin(state, state.attempt + 1, kept=verdict)
+        return _begin(state, state.attempt + 1, kept=concluded)
     return state.saying(
-        verdict,
+        concluded,
         Plan(
-            status=standing.status(state.observed, verdict),
+            status=conclusion.status(state.observed, concluded),
             delete=_other_jobs(state, state.attempt),
             requeue_after=_next_look(state, left),
         ),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pydantic import ValidationError
 
 from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.report import DatasetResult
-from modelyard_operator.api.dataset import DatasetSource
+from modelyard_operator.api.dataset import (
+    DatasetProgress,
+    DatasetSource,
+    DatasetStatus,
+    Ordinary,
+    Phase,
+    Reason,
+)
+from modelyard_operator.api.reasons import Reason as Shared
 from modelyard_operator.desired import stores
 from modelyard_operator.plan import Manifest, Observed, Storage, parse_time
-from modelyard_operator.policies import data_retry, deadlines, failure, pod_start, pod_state, progress
-from modelyard_operator.reconcile.standing import Standing
+from modelyard_operator.policies import deadlines, failure, pod_start, pod_state, progress
+from modelyard_operator.reconcile.conclusion import Conclusion
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 SPLITS = ("train", "validation")
@@ -44,16 +51,21 @@ class Failed:
 class Running:
     """The reading goes on, or waits to begin."""
 
-    standing: Standing
-    progress: Manifest | None = None
+    concluded: Conclusion[Phase]
+    progress: DatasetProgress | None = None
     look_again: float | None = None
 
 
 Reading = Found | Failed | Running
 
 
+def begun() -> Conclusion[Phase]:
+    """The conclusion about a reading until its pod runs."""
+    return Conclusion("Processing", Ordinary.PROCESSING, "starts to read the source", "Reconciling")
+
+
 def observe(observed: Observed, job_name: str) -> Reading:
-    """How the reading with this Job stands."""
+    """How far the reading with this Job is."""
     pods = [
         pod
         for pod in observed.children
@@ -68,34 +80,34 @@ def observe(observed: Observed, job_name: str) -> Reading:
     return _going_on(observed, job, [pod for pod in pods if not pod_state.terminating(pod)])
 
 
-def facts(result: DatasetResult, name: str, storage: Storage) -> Manifest:
-    """Status fields of a version; what a result had no room for stands in its document."""
+def facts(result: DatasetResult, name: str, storage: Storage) -> DatasetStatus:
+    """Status fields of a version; what a result had no room for is in its document."""
     digest = result.version.removeprefix("sha256:")
-    return {
-        "items": result.items,
-        "classes": result.classes,
-        "labels": list(result.labels),
-        "bytes": result.bytes,
-        "splits": dict(result.splits),
-        "splitBy": result.split_by,
-        "version": result.version,
-        "shortVersion": digest[:12],
-        "uri": storage.uri(layout.dataset_prefix(name, digest)),
-        "document": stores.document(result.document, storage),
-    }
+    return DatasetStatus(
+        items=result.items,
+        classes=result.classes,
+        labels=list(result.labels),
+        bytes=result.bytes,
+        splits=dict(result.splits),
+        split_by=result.split_by,
+        version=result.version,
+        short_version=digest[:12],
+        uri=storage.uri(layout.dataset_prefix(name, digest)),
+        document=stores.document(result.document, storage),
+    )
 
 
-def ready(known: Mapping[str, Any], source: DatasetSource) -> Standing:
-    """Where a Dataset stands whose version has these facts, with what may be unexpected about its split."""
-    items, classes = int(known["items"]), int(known["classes"])
+def ready(known: DatasetStatus, source: DatasetSource) -> Conclusion[Phase]:
+    """The conclusion where the version has these facts, with what may be unexpected about its split."""
+    items, classes = known.items or 0, known.classes or 0
     text = f"{items} image{'s' * (items != 1)} in {classes} class{'es' * (classes != 1)}"
     prefix = source.object_store.prefix.strip("/") if source.object_store is not None else ""
     last = prefix.rpartition("/")[2]
-    if known.get("splitBy") == "Folders":
+    if known.split_by == "Folders":
         text += "; validation is the source's folder validation/, so spec.split is not used"
     elif last in SPLITS:
         text += f"; the prefix ends with {last}/, so only that folder is read, and not the one beside it"
-    return Standing("Ready", "Validated", text, "Ready")
+    return Conclusion("Ready", Ordinary.VALIDATED, text, "Ready")
 
 
 def _result(pod: Manifest) -> Reading:
@@ -109,7 +121,7 @@ def _result(pod: Manifest) -> Reading:
             f"the source was read, but {what} that this operator can read: set spec.image to an image of its "
             "version, or change spec.revision to have the source read again"
         )
-        return Failed(data_retry.NO_RESULT, text)
+        return Failed(Reason.NO_RESULT, text)
 
 
 def _failures(job: Manifest) -> list[Manifest]:
@@ -125,7 +137,7 @@ def _ended(observed: Observed, job: Manifest, pods: Sequence[Manifest]) -> Readi
         cause = failure.root_cause(failed)
         return Failed(cause.reason, cause.message, cause.retriable)
     if not pods:
-        return Failed("PodLost", "the pod that read the source was deleted")
+        return Failed(Reason.POD_LOST, "the pod that read the source was deleted")
     created = job["metadata"]["creationTimestamp"]
     since = min(parse_time(str(found.get("lastTransitionTime", created))) for found in _failures(job))
     left = deadlines.remaining(since, END_SECONDS, observed.now)
@@ -136,13 +148,13 @@ def _ended(observed: Observed, job: Manifest, pods: Sequence[Manifest]) -> Readi
         f"pod {name!r} has not ended {END_SECONDS:.0f} s after its Job failed: "
         f"`kubectl get pod {name} -o wide` says which node it is on, perhaps one that does not answer"
     )
-    return Failed("PodLost", text)
+    return Failed(Reason.POD_LOST, text)
 
 
 def _going_on(observed: Observed, job: Manifest | None, pods: Sequence[Manifest]) -> Running:
     if job is not None and job.get("spec", {}).get("suspend"):
         text = "waits in a queue: its Job is suspended"
-        return Running(Standing("Pending", "Queued", text, "Reconciling"))
+        return Running(Conclusion("Pending", Reason.QUEUED, text, "Reconciling"))
     if not pods:
         return _without_pod(observed, job)
     troubles = pod_start.troubles(pods, observed.now, scheduler=None)
@@ -150,7 +162,7 @@ def _going_on(observed: Observed, job: Manifest | None, pods: Sequence[Manifest]
     if troubles:
         trouble = troubles[0]
         return Running(
-            Standing(
+            Conclusion(
                 "Pending",
                 trouble.reason,
                 trouble.message,
@@ -162,24 +174,23 @@ def _going_on(observed: Observed, job: Manifest | None, pods: Sequence[Manifest]
     since = min(parse_time(str(pod["metadata"]["creationTimestamp"])) for pod in pods)
     if report is None or parse_time(report.time) < since:
         return Running(
-            Standing("Processing", "Processing", "reads the source", "Reconciling"), look_again=again
+            Conclusion("Processing", Ordinary.PROCESSING, "reads the source", "Reconciling"), look_again=again
         )
     shown = progress.dataset(report)
-    text = report.message or str(shown["summary"])
+    text = report.message or str(shown.summary)
     said = report.message or "reads and validates the source"
-    return Running(Standing("Processing", report.reason or "Processing", text, "Reconciling", said), shown)
+    return Running(
+        Conclusion("Processing", report.reason or Ordinary.PROCESSING, text, "Reconciling", said), shown
+    )
 
 
 def _without_pod(observed: Observed, job: Manifest | None) -> Running:
     """Right after its creation, or kept from making a pod by a quota or an admission webhook."""
     if job is None:
-        return Running(Standing("Processing", "Processing", "starts to read the source", "Reconciling"))
+        return Running(begun())
     name = job["metadata"]["name"]
     age = (observed.now - parse_time(str(job["metadata"]["creationTimestamp"]))).total_seconds()
     if age < SILENT_SECONDS:
-        text = "starts to read the source"
-        return Running(
-            Standing("Processing", "Processing", text, "Reconciling"), look_again=SILENT_SECONDS - age
-        )
-    text = f"Job {name!r} makes no pod: `kubectl describe job {name}` tells why (a quota, for example)"
-    return Running(Standing("Pending", "PodNotCreated", text, "Stalled"))
+        return Running(begun(), look_again=SILENT_SECONDS - age)
+    text = f"Job {name!r} makes no pod: `kubectl describe job {name}` says why (a quota, for example)"
+    return Running(Conclusion("Pending", Shared.POD_NOT_CREATED, text, "Stalled"))

@@ -12,23 +12,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from modelyard_operator import naming
-from modelyard_operator.api.deployment import KIND, PLURAL, Deployment, DeploymentSpec, DeploymentStatus
+from modelyard_operator.api.deployment import (
+    KIND,
+    BackendName,
+    Deployment,
+    DeploymentSpec,
+    DeploymentStatus,
+    Ordinary,
+    Phase,
+    Reason,
+)
+from modelyard_operator.api.reasons import Reason as Shared
 from modelyard_operator.desired import kserve_backend, kubernetes_backend, server_pod
 from modelyard_operator.desired.server_pod import Model, ServerPod, Token
 from modelyard_operator.plan import Manifest, Observed, Plan, Ref, parse_time
 from modelyard_operator.policies import deadlines, pod_start, rollout, server_trouble
 from modelyard_operator.policies.rollout import Rollout
-from modelyard_operator.reconcile import serving_model, serving_token, standing
+from modelyard_operator.reconcile import conclusion, serving_model, serving_token
+from modelyard_operator.reconcile.conclusion import Conclusion
 from modelyard_operator.reconcile.controller import Controller
-from modelyard_operator.reconcile.standing import Standing
 
 SECRET_SECONDS = 5.0
-"""Between two looks at a Secret of the user's that is missing: nothing announces it."""
+"""Between two reconciles while a Secret of the user's is missing: no watch reports it."""
 ROTATION_SECONDS = 60.0
-"""Between two looks at the Secret with the token, or another one, that exists: nothing announces its end."""
+"""Between two reconciles while the Secrets exist: no watch reports when one is deleted or changed."""
 KSERVE_SECONDS = 30.0
 HANDOVER_SECONDS = 10.0
 """The other backend's servers go on for so long after status.url has changed: clients follow it late."""
@@ -37,7 +47,8 @@ HANDOVER_SECONDS = 10.0
 class Backend(Protocol):
     """What a module of ``desired`` offers to be a backend."""
 
-    NAME: str
+    @property
+    def NAME(self) -> BackendName: ...
 
     def pod(self, owner: Observed, spec: DeploymentSpec, model: Model, token: Token) -> ServerPod: ...
 
@@ -46,7 +57,7 @@ class Backend(Protocol):
     def url(self, owner: Observed) -> str: ...
 
 
-BACKENDS: Mapping[str, Backend] = {b.NAME: b for b in (kserve_backend, kubernetes_backend)}
+BACKENDS: Mapping[BackendName, Backend] = {b.NAME: b for b in (kserve_backend, kubernetes_backend)}
 
 
 @dataclass(frozen=True)
@@ -59,9 +70,8 @@ class State:
 
     @classmethod
     def of(cls, observed: Observed) -> State:
-        found = {"spec": observed.object["spec"], "status": observed.object.get("status") or {}}
-        typed = Deployment.model_validate(found)
-        return cls(observed, typed.spec, typed.status)
+        typed = Deployment.model_validate({"spec": observed.object["spec"]})
+        return cls(observed, typed.spec, DeploymentStatus.read(observed.object.get("status")))
 
     def child(self, kind: str, name: str) -> Manifest | None:
         return next((c for c in self.observed.children_of(kind) if c["metadata"]["name"] == name), None)
@@ -97,9 +107,9 @@ def plan(observed: Observed) -> Plan:
     model = serving_model.resolve(observed, state.spec, state.status)
     token = serving_token.resolve(observed, state.spec)
     for found in (backend, model, token):
-        if isinstance(found, Standing):
+        if isinstance(found, Conclusion):
             return _wait(state, found, [serving_token.secret(observed)] if token is None else [])
-    assert not isinstance(backend, Standing)
+    assert not isinstance(backend, Conclusion)
     assert isinstance(model, Model)
     if token is None:
         return Plan(create=[serving_token.secret(observed)])
@@ -112,10 +122,10 @@ def references(manifest: Manifest) -> Sequence[Ref]:
     return [*serving_model.references(manifest), serving_token.reference(manifest)]
 
 
-CONTROLLER = Controller(kind=KIND, plural=PLURAL, plan=plan, references=references)
+CONTROLLER = Controller(kind=KIND, plan=plan, references=references)
 
 
-def _backend(state: State) -> str | Standing:
+def _backend(state: State) -> BackendName | Conclusion[Phase]:
     """Which backend serves."""
     kserve, asked = state.observed.platform.kserve, state.spec.backend
     if asked == "KServe" and not kserve:
@@ -123,7 +133,7 @@ def _backend(state: State) -> str | Standing:
             "spec.backend is KServe, but this cluster has no InferenceService (serving.kserve.io/v1beta1): "
             "install KServe, or set spec.backend to Auto or Kubernetes"
         )
-        return Standing("Failed", "KServeNotInstalled", text, "Stalled")
+        return Conclusion("Failed", Reason.KSERVE_NOT_INSTALLED, text, "Stalled")
     if asked != "Auto":
         return asked
     return (
@@ -131,17 +141,17 @@ def _backend(state: State) -> str | Standing:
     )
 
 
-def _wait(state: State, verdict: Standing, create: Sequence[Manifest]) -> Plan:
+def _wait(state: State, concluded: Conclusion[Phase], create: Sequence[Manifest]) -> Plan:
     """Something is missing: say so, and leave alone what serves. The token is made meanwhile."""
-    wait = KSERVE_SECONDS if verdict.reason == "KServeNotInstalled" else SECRET_SECONDS
-    unannounced = {"KServeNotInstalled", "ObjectStorePending", serving_token.TERMINATING}
-    polls = state.users_secrets or verdict.reason in unannounced
+    wait = KSERVE_SECONDS if concluded.reason == Reason.KSERVE_NOT_INSTALLED else SECRET_SECONDS
+    unannounced = {Reason.KSERVE_NOT_INSTALLED, Shared.OBJECT_STORE_PENDING, Reason.TOKEN_TERMINATING}
+    polls = state.users_secrets or concluded.reason in unannounced
     ready = _still_ready(state)
-    changes = {"readyReplicas": ready, "ready": f"{ready}/{state.spec.replicas}"}
+    changes = DeploymentStatus(ready_replicas=ready, ready=f"{ready}/{state.spec.replicas}")
     return Plan(
-        status=standing.status(state.observed, verdict, changes),
+        status=conclusion.status(state.observed, concluded, changes),
         create=create,
-        events=standing.events(state.observed, verdict),
+        events=conclusion.events(state.observed, concluded),
         requeue_after=wait if polls else ROTATION_SECONDS,
     )
 
@@ -159,7 +169,7 @@ def _serve(state: State, backend: Backend, model: Model, token: Token) -> Plan:
     server = backend.pod(observed, spec, model, token)
     wanted = backend.manifests(observed, spec, server)
     progress = _rollout(state, backend, server)
-    verdict = _verdict(state, progress, server)
+    concluded = _conclude(state, progress, server)
     keep = {(m["kind"], m["metadata"]["name"]) for m in wanted}
     stale = [c for c in state.owned() if (c["kind"], c["metadata"]["name"]) not in keep]
     others = any(child["kind"] == _SERVES[backend.NAME] for child in stale)
@@ -171,14 +181,14 @@ def _serve(state: State, backend: Backend, model: Model, token: Token) -> Plan:
     looks = [ROTATION_SECONDS, *[handover] * (progress.done and handover > 0)]
     if progress.done or state.status.model is None:
         served = serving_model.served(observed, state.status, model)
-        changes["model"] = served.model_dump(by_alias=True, exclude_none=True)
-        changes["modelSource"] = serving_model.source_digest(spec)
-    changes["tokenSecretName"] = token.secret
+        source = serving_model.source_digest(spec)
+        changes = changes.changed(DeploymentStatus(model=served, model_source=source))
+    changes = changes.changed(DeploymentStatus(token_secret_name=token.secret))
     return Plan(
-        status=standing.status(observed, verdict, changes),
+        status=conclusion.status(observed, concluded, changes),
         apply=wanted,
         delete=[Ref.of(child) for child in stale] if progress.done and handover <= 0 else [],
-        events=standing.events(observed, verdict),
+        events=conclusion.events(observed, concluded),
         requeue_after=deadlines.soonest(*looks, again),
     )
 
@@ -195,23 +205,23 @@ def _rollout(state: State, backend: Backend, server: ServerPod) -> Rollout:
     return rollout.of_inference_service(service, deployment, asked=asked, rollout=server.rollout, going=going)
 
 
-def _verdict(state: State, progress: Rollout, server: ServerPod) -> Standing:
-    """Where the Deployment stands; the pods' own words before the backend's."""
+def _conclude(state: State, progress: Rollout, server: ServerPod) -> Conclusion[Phase]:
+    """The conclusion about what serves; the pods' own words before the backend's."""
     if progress.done:
         if state.spec.replicas == 0:
-            return Standing("Stopped", "Stopped", "serves nothing: spec.replicas is 0", "Ready")
+            return Conclusion("Stopped", Ordinary.STOPPED, "serves nothing: spec.replicas is 0", "Ready")
         text = f"{progress.ready} server{' answers' if progress.ready == 1 else 's answer'}"
-        return Standing("Ready", "Serving", text, "Ready")
+        return Conclusion("Ready", Ordinary.SERVING, text, "Ready")
     newest = _newest(state, server)
     trouble = server_trouble.trouble(newest, state.observed.now, state.spec.pod.scheduler_name)
     if trouble is not None and trouble.lasting:
-        return Standing("Failed", trouble.reason, trouble.message, "Stalled")
+        return Conclusion("Failed", trouble.reason, trouble.message, "Stalled")
     if progress.stuck is not None:
         reason, text = progress.stuck
-        return Standing("Failed", reason, trouble.message if trouble else text, "Stalled")
+        return Conclusion("Failed", reason, trouble.message if trouble else text, "Stalled")
     if trouble is not None:
-        return Standing("Progressing", trouble.reason, trouble.message, "Reconciling")
-    return Standing("Progressing", "RollingOut", progress.message, "Reconciling")
+        return Conclusion("Progressing", trouble.reason, trouble.message, "Reconciling")
+    return Conclusion("Progressing", Ordinary.ROLLING_OUT, progress.message, "Reconciling")
 
 
 def _newest(state: State, server: ServerPod) -> list[Manifest]:
@@ -238,25 +248,26 @@ def _handover(state: State, backend: Backend) -> float:
     return HANDOVER_SECONDS - (state.observed.now - since).total_seconds()
 
 
-def _facts(state: State, backend: Backend, progress: Rollout, *, switching: bool) -> dict[str, Any]:
+def _facts(state: State, backend: Backend, progress: Rollout, *, switching: bool) -> DeploymentStatus:
     """The status fields that say where and how much is served; those of the backend before, while it
     still does the work."""
-    found: dict[str, Any] = {
-        "replicas": progress.replicas,
-        "readyReplicas": progress.ready,
-        "ready": f"{progress.ready}/{progress.asked}",
-        "predictPath": server_pod.predict_path(state.observed),
-        "selector": server_pod.label_selector(state.observed, backend.NAME),
-    }
+    found = DeploymentStatus(
+        replicas=progress.replicas,
+        ready_replicas=progress.ready,
+        ready=f"{progress.ready}/{progress.asked}",
+        predict_path=server_pod.predict_path(state.observed),
+        selector=server_pod.label_selector(state.observed, backend.NAME),
+    )
     if switching and state.status.backend is not None:
         return found
     service = state.child("Service", naming.server(state.observed.name))
     ports = service["spec"].get("ports", []) if service and backend.NAME == kubernetes_backend.NAME else []
-    return found | {
-        "backend": backend.NAME,
-        "url": _url(state, backend),
-        "nodePort": next((port["nodePort"] for port in ports if "nodePort" in port), None),
-    }
+    where = DeploymentStatus(
+        backend=backend.NAME,
+        url=_url(state, backend),
+        node_port=next((port["nodePort"] for port in ports if "nodePort" in port), None),
+    )
+    return found.changed(where)
 
 
 def _url(state: State, backend: Backend) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.plan import Event, Observed, Plan, Storage
 
 RETRY_SECONDS = 5.0
@@ -15,5 +16,5 @@ def plan(observed: Observed, prefixes: Sequence[str]) -> Plan:
     if isinstance(storage, Storage):
         return Plan(finalizer=False, purge=[storage.key(prefix) for prefix in prefixes])
     if storage.unreachable:
-        return Plan(finalizer=False, events=[Event("DataLeft", storage.message, "Warning")])
+        return Plan(finalizer=False, events=[Event(Reason.DATA_LEFT.value, storage.message, "Warning")])
     return Plan(finalizer=True, requeue_after=RETRY_SECONDS)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from modelyard_algorithms.contract.task import Location
-from modelyard_operator.api.base import API_VERSION, ObjectStoreFolder
-from modelyard_operator.api.deployment import DeploymentSpec, DeploymentStatus
+from modelyard_operator.api.base import ObjectStoreFolder
+from modelyard_operator.api.deployment import DeploymentSpec, DeploymentStatus, Phase, Reason
 from modelyard_operator.api.training_job import KIND as TRAINING_JOB
-from modelyard_operator.api.training_job import ModelStatus
+from modelyard_operator.api.training_status import ModelStatus
 from modelyard_operator.desired import stores
 from modelyard_operator.desired.server_pod import Model
 from modelyard_operator.plan import Manifest, Observed, Ref, fingerprint
-from modelyard_operator.reconcile import standing
-from modelyard_operator.reconcile.standing import Standing
+from modelyard_operator.reconcile import conclusion
+from modelyard_operator.reconcile.conclusion import Conclusion
 
 MODEL_STORE = "model"
 """Alias of a store that is not the platform's."""
@@ -30,13 +30,13 @@ def references(manifest: Manifest) -> list[Ref]:
     secret = model.get("objectStore", {}).get("credentialsSecretName")
     found = [Ref("v1", "Secret", namespace, secret)] if secret else []
     if "trainingJob" in model:
-        found.append(Ref(API_VERSION, TRAINING_JOB, namespace, model["trainingJob"]))
+        found.append(Ref.to(TRAINING_JOB, model["trainingJob"], namespace))
     return found
 
 
-def resolve(observed: Observed, spec: DeploymentSpec, status: DeploymentStatus) -> Model | Standing:
+def resolve(observed: Observed, spec: DeploymentSpec, status: DeploymentStatus) -> Model | Conclusion[Phase]:
     """The model, or what it waits for."""
-    pending = standing.without_storage(observed)
+    pending = conclusion.without_storage(observed)
     if pending is not None and not _is_foreign(spec):
         return pending
     if spec.model.object_store is not None:
@@ -44,7 +44,7 @@ def resolve(observed: Observed, spec: DeploymentSpec, status: DeploymentStatus) 
     else:
         assert spec.model.training_job is not None
         found = _of_job(observed, spec.model.training_job)
-        if isinstance(found, Standing) and status.model_source == source_digest(spec) and status.model:
+        if isinstance(found, Conclusion) and status.model_source == source_digest(spec) and status.model:
             found = _on_platform(observed, status.model)
     return found
 
@@ -68,33 +68,33 @@ def _is_foreign(spec: DeploymentSpec) -> bool:
     return folder is not None and folder.credentials_secret_name is not None
 
 
-def _of_folder(observed: Observed, folder: ObjectStoreFolder, source: str) -> Model | Standing:
+def _of_folder(observed: Observed, folder: ObjectStoreFolder, source: str) -> Model | Conclusion[Phase]:
     if (problem := stores.misplaced(observed, folder, FIELD)) is not None:
-        return standing.misplaced(problem)
+        return conclusion.misplaced(problem)
     location, store, secret = stores.resolve(observed, folder, MODEL_STORE, FIELD)
     if (
         secret is not None
         and observed.references.get(Ref("v1", "Secret", observed.namespace, secret)) is None
     ):
-        return standing.without_credentials(secret, FIELD)
+        return conclusion.without_credentials(secret, FIELD)
     uri = f"s3://{location.bucket}/{location.prefix}"
     return Model(location=location, store=store, secret=secret, uri=uri, digest=None, source=source)
 
 
-def _of_job(observed: Observed, name: str) -> Model | Standing:
-    job = observed.references.get(Ref(API_VERSION, TRAINING_JOB, observed.namespace, name))
+def _of_job(observed: Observed, name: str) -> Model | Conclusion[Phase]:
+    job = observed.references.get(Ref.to(TRAINING_JOB, name, observed.namespace))
     if job is None:
         text = f"waits for TrainingJob {name!r}: it does not exist here; create it, or correct spec.model"
-        return Standing("Pending", "TrainingJobNotFound", text, "Reconciling")
+        return Conclusion("Pending", Reason.TRAINING_JOB_NOT_FOUND, text, "Reconciling")
     status = job.get("status") or {}
     phase, model = status.get("phase") or "Pending", ModelStatus.model_validate(status.get("model") or {})
     if phase == "Succeeded" and model.uri:
         return _on_platform(observed, model)
     if phase in {"Failed", "Invalid"}:
         text = f"TrainingJob {name!r} has no model ({phase}): {status.get('message', '')}"
-        return Standing("Failed", "TrainingJobFailed", text, "Stalled")
+        return Conclusion("Failed", Reason.TRAINING_JOB_FAILED, text, "Stalled")
     text = f"waits for the model of TrainingJob {name!r} ({phase})"
-    return Standing("Pending", "TrainingJobNotFinished", text, "Reconciling")
+    return Conclusion("Pending", Reason.TRAINING_JOB_NOT_FINISHED, text, "Reconciling")
 
 
 def _on_platform(observed: Observed, model: ModelStatus) -> Model:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from modelyard_operator import naming
-from modelyard_operator.api.deployment import DeploymentSpec
+from modelyard_operator.api.deployment import DeploymentSpec, Phase, Reason
 from modelyard_operator.desired.ownership import metadata
 from modelyard_operator.desired.server_pod import Token
 from modelyard_operator.plan import GENERATED_TOKEN, Manifest, Observed, Ref
-from modelyard_operator.reconcile.standing import Standing
-
-TERMINATING = "TokenTerminating"
+from modelyard_operator.reconcile.conclusion import Conclusion
 
 
 def reference(manifest: Manifest) -> Ref:
@@ -19,7 +17,7 @@ def reference(manifest: Manifest) -> Ref:
     return Ref("v1", "Secret", meta["namespace"], name)
 
 
-def resolve(observed: Observed, spec: DeploymentSpec) -> Token | Standing | None:
+def resolve(observed: Observed, spec: DeploymentSpec) -> Token | Conclusion[Phase] | None:
     """The token, or what it waits for; None: it must be made first."""
     ref = reference(observed.object)
     secret = observed.references.get(ref)
@@ -43,20 +41,20 @@ def secret(observed: Observed) -> Manifest:
     }
 
 
-def _missing(name: str) -> Standing:
+def _missing(name: str) -> Conclusion[Phase]:
     text = (
         f"waits for Secret {name!r}, which does not exist in this namespace: create it with the key "
         "token, or leave out spec.tokenSecretName to have one made"
     )
-    return Standing("Pending", "TokenNotFound", text, "Reconciling")
+    return Conclusion("Pending", Reason.TOKEN_NOT_FOUND, text, "Reconciling")
 
 
-def _terminating(secret: Manifest) -> Standing:
+def _terminating(secret: Manifest) -> Conclusion[Phase]:
     """One of an earlier Deployment's holds the name."""
     meta = secret["metadata"]
     held = f" (finalizers: {', '.join(meta['finalizers'])})" if meta.get("finalizers") else ""
     text = f"waits until Secret {meta['name']!r}, which is being deleted, is gone{held}"
-    return Standing("Pending", TERMINATING, text, "Reconciling")
+    return Conclusion("Pending", Reason.TOKEN_TERMINATING, text, "Reconciling")
 
 
 def _made_for(secret: Manifest, observed: Observed) -> bool:

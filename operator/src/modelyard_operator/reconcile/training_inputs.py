@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from modelyard_algorithms import catalog
 from modelyard_algorithms.contract.hyperparameters import Hyperparameters
-from modelyard_operator.api.base import API_VERSION
+from modelyard_algorithms.contract.report import INVALID_HYPERPARAMETERS
 from modelyard_operator.api.dataset import KIND as DATASET
 from modelyard_operator.api.dataset import Dataset
 from modelyard_operator.api.training_job import MADE_FROM
+from modelyard_operator.api.training_status import Reason, TrainingJobStatus
 from modelyard_operator.desired.training_pods import TrainingInput
 from modelyard_operator.plan import Manifest, Ref, StoragePending, fingerprint
 from modelyard_operator.reconcile.training_state import Problem, State
@@ -34,15 +35,15 @@ class Inputs:
         return {channel: found.version for channel, found in self.datasets.items()}
 
     @property
-    def record(self) -> Manifest:
+    def record(self) -> TrainingJobStatus:
         """What the status keeps of the Datasets of an attempt, each field by channel."""
         datasets = self.datasets.items()
-        return {
-            "datasetNames": {channel: found.name for channel, found in datasets},
-            "datasetUids": {channel: found.uid for channel, found in datasets},
-            "datasetVersions": self.versions,
-            "datasetSplits": {channel: dict(found.splits) for channel, found in datasets},
-        }
+        return TrainingJobStatus(
+            dataset_names={channel: found.name for channel, found in datasets},
+            dataset_uids={channel: found.uid for channel, found in datasets},
+            dataset_versions=self.versions,
+            dataset_splits={channel: dict(found.splits) for channel, found in datasets},
+        )
 
 
 def check(state: State) -> Inputs:
@@ -50,9 +51,9 @@ def check(state: State) -> Inputs:
     try:
         parsed = catalog.parse(state.spec.algorithm, dict(state.spec.hyperparameters))
     except catalog.UnknownAlgorithmError as error:
-        return _invalid("UnknownAlgorithm", error)
+        return _invalid(Reason.UNKNOWN_ALGORITHM, error)
     except catalog.InvalidHyperparametersError as error:
-        return _invalid("InvalidHyperparameters", error)
+        return _invalid(INVALID_HYPERPARAMETERS, error)
     pending = state.observed.storage
     if isinstance(pending, StoragePending):
         return Inputs(problem=Problem(pending.reason, pending.message, stalled=pending.stalled))
@@ -81,21 +82,21 @@ def _values(parsed: Hyperparameters) -> dict[str, int | float | str | bool]:
 
 def replaced(state: State, inputs: Inputs) -> bool:
     """Whether the attempt under way began with Datasets that were deleted and made again since."""
-    return bool(inputs.record["datasetUids"] != state.status.get("datasetUids"))
+    return inputs.record.dataset_uids != state.status.dataset_uids
 
 
 def anew(state: State, inputs: Inputs) -> str:
     """What to add where an attempt begins for which the checkpoints of the one before are of no use."""
     before = state.status
-    if before.get("fingerprint") in {None, inputs.fingerprint}:
+    if before.fingerprint in {None, inputs.fingerprint}:
         return ""
-    versions = before.get("datasetVersions", {})
+    versions = before.dataset_versions or {}
     other = [
         found.name for channel, found in inputs.datasets.items() if found.version != versions.get(channel)
     ]
     if inputs.versions == versions:
         why = "spec.hyperparameters was edited"
-    elif inputs.record["datasetNames"] != before.get("datasetNames"):
+    elif inputs.record.dataset_names != before.dataset_names:
         why = "spec.datasets was edited"
     else:
         why = f"Dataset {other[0]!r} was made again and has another version"
@@ -107,7 +108,7 @@ def _datasets(state: State) -> tuple[dict[str, TrainingInput], Problem | None]:
     the same Datasets: with another version its checkpoints would be of no use."""
     found: dict[str, TrainingInput] = {}
     for entry in state.spec.datasets:
-        ref = Ref(API_VERSION, DATASET, state.observed.namespace, entry.dataset)
+        ref = Ref.to(DATASET, entry.dataset, state.observed.namespace)
         manifest = state.observed.references.get(ref)
         problem = _absence(entry.dataset, manifest)
         if problem is not None or manifest is None:
@@ -134,18 +135,23 @@ def _begun_with(state: State, channel: str, manifest: Manifest) -> tuple[str, Ma
     """Version and splits that the job has begun with, if they are of this very Dataset: what is made again
     under its name is another one, and may hold other images."""
     status = state.status
-    if status.get("datasetUids", {}).get(channel) != manifest["metadata"]["uid"]:
+    uids, versions, splits = (
+        status.dataset_uids or {},
+        status.dataset_versions or {},
+        status.dataset_splits or {},
+    )
+    if uids.get(channel) != manifest["metadata"]["uid"]:
         return None
-    return str(status["datasetVersions"][channel]), status["datasetSplits"][channel]
+    return versions[channel], splits[channel]
 
 
 def _absence(name: str, manifest: Manifest | None) -> Problem | None:
     if manifest is None:
         text = f"waits for Dataset {name!r}: it does not exist here; create it, or correct spec.datasets"
-        return Problem("DatasetNotFound", text, missing=name)
+        return Problem(Reason.DATASET_NOT_FOUND, text, missing=name)
     if "deletionTimestamp" in manifest["metadata"]:
         text = f"waits for Dataset {name!r}: it is being deleted; create it again, or correct spec.datasets"
-        return Problem("DatasetNotFound", text, missing=name)
+        return Problem(Reason.DATASET_NOT_FOUND, text, missing=name)
     return None
 
 
@@ -155,10 +161,10 @@ def _not_ready(name: str, manifest: Manifest) -> Problem | None:
     phase, generation = status.get("phase") or "Pending", meta.get("generation")
     if status.get("observedGeneration", generation) != generation:
         # The status is of an older spec, which may mean another version.
-        return Problem("DatasetNotReady", f"waits for Dataset {name!r} (it was edited)")
+        return Problem(Reason.DATASET_NOT_READY, f"waits for Dataset {name!r} (it was edited)")
     if status.get("version") and phase == "Ready":
         return None
     if phase == "Failed":
         text = f"Dataset {name!r} has failed: {status.get('message', '')}"
-        return Problem("DatasetFailed", text, stalled=True)
-    return Problem("DatasetNotReady", f"waits for Dataset {name!r} ({phase})")
+        return Problem(Reason.DATASET_FAILED, text, stalled=True)
+    return Problem(Reason.DATASET_NOT_READY, f"waits for Dataset {name!r} ({phase})")

@@ -6,8 +6,9 @@
        │            ▼  └──────┐ ▼
     Suspended ◄── (suspend)  Restarting
 
-An attempt's number is in the status, or on record for it, before its pods are created, so that no crash
-can use it twice; the next attempt begins only when every pod of the one before is gone.
+The first attempt is recorded on its pods, and the status follows from them. The number of every later one
+is in the status before its pods are created, so that no crash can use it twice; and it begins only when
+every pod of the one before is gone.
 """
 
 from __future__ import annotations
@@ -16,16 +17,15 @@ from collections.abc import Sequence
 
 from modelyard_algorithms.contract import layout
 from modelyard_operator import naming
-from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.api.dataset import KIND as DATASET
-from modelyard_operator.api.training_job import KIND, PLURAL
+from modelyard_operator.api.training_job import KIND
+from modelyard_operator.api.training_status import Ordinary, Phase, Reason, TrainingJobStatus
 from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref, parse_time
 from modelyard_operator.policies import deadlines
 from modelyard_operator.reconcile import purge, training_attempt, training_end, training_inputs
+from modelyard_operator.reconcile.conclusion import Conclusion, Condition
 from modelyard_operator.reconcile.controller import Controller
-from modelyard_operator.reconcile.training_state import Problem, State
-
-TERMINAL = frozenset({"Succeeded", "Failed"})
+from modelyard_operator.reconcile.training_state import TERMINAL, Problem, State
 
 
 def plan(observed: Observed) -> Plan:
@@ -33,12 +33,12 @@ def plan(observed: Observed) -> Plan:
     state = State.of(observed)
     if observed.deleting:
         return _delete(state)
-    if state.status.get("phase") in TERMINAL:
+    if state.status.phase in TERMINAL:
         return _finished(state)
     inputs = training_inputs.check(state)
     if state.spec.suspend:
         return _suspend(state, inputs.problem)
-    if state.status.get("phase") in {"Starting", "Running"}:
+    if state.status.phase in {"Starting", "Running"}:
         return training_attempt.watch(state, inputs)
     if inputs.problem is not None:
         return state.waiting(inputs.problem)
@@ -49,10 +49,10 @@ def references(manifest: Manifest) -> Sequence[Ref]:
     """The Datasets that the job reads."""
     namespace = manifest["metadata"]["namespace"]
     names = {channel["dataset"] for channel in manifest.get("spec", {}).get("datasets", [])}
-    return [Ref(API_VERSION, DATASET, namespace, name) for name in sorted(names)]
+    return [Ref.to(DATASET, name, namespace) for name in sorted(names)]
 
 
-CONTROLLER = Controller(kind=KIND, plural=PLURAL, plan=plan, references=references)
+CONTROLLER = Controller(kind=KIND, plan=plan, references=references)
 
 
 def _delete(state: State) -> Plan:
@@ -71,21 +71,21 @@ def _delete(state: State) -> Plan:
 
 def _finished(state: State) -> Plan:
     """Terminal phases are final: no edit starts the job again; the time to live may delete it."""
-    status = dict(state.status) | {"observedGeneration": state.observed.generation}
     ttl, left = state.spec.ttl_seconds_after_finished, None
-    if ttl is not None and "completionTime" in status:
-        left = deadlines.remaining(parse_time(status["completionTime"]), ttl, state.now)
+    if ttl is not None and state.status.completion_time is not None:
+        left = deadlines.remaining(parse_time(state.status.completion_time), ttl, state.now)
         if left <= 0:
             return Plan(finalizer=state.keeps_finalizer, delete_self=True)
     running = [pod for pod in state.pods if pod.get("status", {}).get("phase") not in TERMINAL]
-    status["message"] = training_end.message_after_end(state)
-    edited = status["message"] != state.status.get("message") and training_end.EDITED in status["message"]
+    message = training_end.message_after_end(state)
+    edited = message != state.status.message and training_end.EDITED in message
+    changes = TrainingJobStatus(observed_generation=state.observed.generation, message=message)
     return Plan(
         finalizer=state.keeps_finalizer,
-        status=status,
+        status=dict(state.observed.object["status"]) | changes.as_changes(),
         delete=[*state.deletions(running), *state.addresses()],
         grace_seconds=training_end.GANG_GRACE_SECONDS,
-        events=[Event("SpecEdited", training_end.EDITED, "Warning")] if edited else [],
+        events=[Event(Reason.SPEC_EDITED.value, training_end.EDITED, "Warning")] if edited else [],
         requeue_after=deadlines.soonest(left),
     )
 
@@ -96,26 +96,24 @@ def _suspend(state: State, problem: Problem | None) -> Plan:
     What only an edit can correct is said now, not when the job is to go on.
     """
     if problem is not None and problem.phase == "Invalid":
-        phase, reason = "Invalid", problem.reason
         message = f"suspended, and cannot go on as it is: {problem.message}"
-        events = state.events_on_reason(reason, message)
+        concluded = Conclusion[Phase]("Invalid", problem.reason, message, "Stalled")
+        events = state.events_on_reason(problem.reason, message)
     else:
-        phase = reason = "Suspended"
         begin = "go on from the newest checkpoint" if state.attempt else "start it"
         message = f"suspended: set spec.suspend to false to {begin}"
-        events = state.events_on_phase(phase, message)
-    status = state.next_status(
-        phase=phase,
-        reason=reason,
-        message=message,
-        changes={"activeSeconds": round(state.active_seconds(), 3)},
-        drop=("attemptStartTime", "retryTime", "attemptSpec"),
-        reconciling=phase == "Suspended" and bool(state.live_pods()),
-        stalled=phase == "Invalid",
+        true: Condition | None = "Reconciling" if state.live_pods() else None
+        concluded = Conclusion("Suspended", Ordinary.SUSPENDED, message, true)
+        events = state.events_on_phase("Suspended", message)
+    changes = TrainingJobStatus(
+        active_seconds=round(state.active_seconds(), 3),
+        attempt_start_time=None,
+        retry_time=None,
+        attempt_spec=None,
     )
     return Plan(
         finalizer=state.keeps_finalizer,
-        status=status,
+        status=state.next_status(concluded, changes),
         status_first=True,
         delete=[*state.deletions(state.pods), *state.addresses()],
         events=events,

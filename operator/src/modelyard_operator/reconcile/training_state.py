@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Literal
 
 from modelyard_operator import naming
 from modelyard_operator.api.training_job import TrainingJob, TrainingJobSpec
+from modelyard_operator.api.training_status import Phase, TrainingJobStatus
 from modelyard_operator.plan import Event, Manifest, Observed, Plan, Ref, parse_time
-from modelyard_operator.policies import conditions, pod_state, progress
+from modelyard_operator.policies import pod_state, progress
+from modelyard_operator.reconcile import conclusion, training_record
+from modelyard_operator.reconcile.conclusion import Conclusion, Condition
 
+TERMINAL = frozenset({"Succeeded", "Failed"})
 LOST_AFTER_SECONDS = 60.0
 """A pod still terminating this long after its grace period is on a node that nobody reaches."""
 
@@ -22,7 +26,7 @@ class Problem:
 
     reason: str
     message: str
-    phase: str = "Pending"
+    phase: Literal["Pending", "Invalid"] = "Pending"
     """Pending, or Invalid where only an edit of the job helps."""
     stalled: bool = False
     """Somebody must do something."""
@@ -35,9 +39,11 @@ class Problem:
 class State:
     observed: Observed
     spec: TrainingJobSpec
-    status: Manifest
+    status: TrainingJobStatus
     pods: list[Manifest]
     """All pods of the job, of any attempt, also those that are terminating."""
+    adopted: TrainingJobStatus | None = None
+    """What ``status`` has from the pods of the first attempt; None: the object's own status is complete."""
 
     @classmethod
     def of(cls, observed: Observed) -> State:
@@ -45,7 +51,12 @@ class State:
         pods = sorted(
             (c for c in observed.children if c["kind"] == "Pod"), key=lambda p: str(p["metadata"]["name"])
         )
-        return cls(observed, typed.spec, dict(observed.object.get("status") or {}), pods)
+        status = TrainingJobStatus.read(observed.object.get("status"))
+        first = [pod for pod in pods if str(pod["metadata"]["name"]).startswith(f"{observed.name}-1-")]
+        if status.attempt or status.phase in TERMINAL or not first:
+            return cls(observed, typed.spec, status, pods)
+        begun = _begun(first, typed.spec)
+        return cls(observed, typed.spec, status.changed(begun), pods, adopted=begun)
 
     @property
     def now(self) -> datetime:
@@ -53,12 +64,23 @@ class State:
 
     @property
     def attempt(self) -> int:
-        return int(self.status.get("attempt", 0))
+        return self.status.attempt or 0
 
     @property
     def attempt_workers(self) -> int:
         """Workers that the current attempt began with; the spec may have been edited since."""
-        return int(self.status.get("attemptWorkers", self.spec.workers))
+        known = self.status.attempt_workers
+        return self.spec.workers if known is None else known
+
+    @property
+    def torn(self) -> bool:
+        """Whether pods of the attempt under way were created from another decision than its status records,
+        or nothing tells what they were created from. Two operators in turn may have begun it."""
+        if self.status.phase != "Starting":
+            return False
+        records = training_record.of_pods(self.attempt_pods().values())
+        unknown = self.adopted is not None and self.status.attempt_spec is None
+        return unknown or not all(record.agrees(self.status) for record in records)
 
     @property
     def keeps_finalizer(self) -> bool:
@@ -100,21 +122,15 @@ class State:
 
     def active_seconds(self) -> float:
         """Seconds that all attempts have run, the current one included; suspended time is not in it."""
-        before = float(self.status.get("activeSeconds", 0.0))
-        start = self.status.get("attemptStartTime")
+        before, start = self.status.active_seconds or 0.0, self.status.attempt_start_time
         # The clock may have been put back.
         return before + (max((self.now - parse_time(start)).total_seconds(), 0.0) if start else 0.0)
 
     def waiting(self, problem: Problem) -> Plan:
         """Nothing can be done but to say why. No pod lives meanwhile: what an attempt that has ended left
         behind, because a crash cut its end off, goes."""
-        status = self.next_status(
-            phase=problem.phase,
-            reason=problem.reason,
-            message=problem.message,
-            reconciling=not problem.stalled,
-            stalled=problem.stalled,
-        )
+        true: Condition = "Stalled" if problem.stalled else "Reconciling"
+        status = self.next_status(Conclusion(problem.phase, problem.reason, problem.message, true))
         return Plan(
             finalizer=self.keeps_finalizer,
             status=status,
@@ -123,46 +139,29 @@ class State:
             requeue_after=problem.requeue_after,
         )
 
-    def next_status(
-        self,
-        *,
-        phase: str,
-        reason: str,
-        message: str,
-        changes: Mapping[str, Any] | None = None,
-        drop: Sequence[str] = (),
-        ready: bool = False,
-        reconciling: bool = False,
-        stalled: bool = False,
-        condition_message: str | None = None,
-    ) -> Manifest:
-        """The status as it shall be: the present one with ``changes``, without ``drop``.
+    def next_status(self, concluded: Conclusion[Phase], changes: TrainingJobStatus | None = None) -> Manifest:
+        """The whole status: the present one with ``changes``. What does not run has no time left."""
+        changes = (self.adopted or TrainingJobStatus()).changed(changes or TrainingJobStatus())
+        shown = self.status.changed(changes).progress
+        if concluded.phase != "Running" and shown is not None and shown != progress.at_rest(shown):
+            changes = changes.changed(TrainingJobStatus(progress=progress.at_rest(shown)))
+        return conclusion.status(self.observed, concluded, changes)
 
-        ``condition_message`` stands in the conditions where ``message`` moves too often for them.
-        """
-        generation = self.observed.generation
-        found = {key: value for key, value in self.status.items() if key not in drop} | dict(changes or {})
-        found |= {"observedGeneration": generation, "phase": phase, "message": message}
-        found["reason"] = conditions.short_reason(reason)
-        if phase != "Running" and "progress" in found:
-            found["progress"] = progress.at_rest(found["progress"])
-        found["conditions"] = conditions.standard(
-            previous=self.status.get("conditions", []),
-            generation=generation,
-            now=self.now,
-            ready=ready,
-            reconciling=reconciling,
-            stalled=stalled,
-            reason=reason,
-            message=message if condition_message is None else condition_message,
-        )
-        return {key: value for key, value in found.items() if value is not None}
-
-    def events_on_phase(self, phase: str, message: str, kind: str = "Normal") -> list[Event]:
+    def events_on_phase(self, phase: Phase, message: str, kind: str = "Normal") -> list[Event]:
         """An event where the phase changes."""
-        return [Event(phase, message, kind)] if self.status.get("phase") != phase else []
+        return [Event(phase, message, kind)] if self.status.phase != phase else []
 
     def events_on_reason(self, reason: str, message: str) -> list[Event]:
         """An event where the reason of Ready changes, so that waiting for the same thing says it once."""
-        before = {c["type"]: c["reason"] for c in self.status.get("conditions", [])}
-        return [Event(reason, message, "Warning")] if before.get("Ready") != reason else []
+        before = {c.type: c.reason for c in self.status.conditions or []}
+        return [Event(str(reason), message, "Warning")] if before.get("Ready") != reason else []
+
+
+def _begun(pods: Sequence[Manifest], spec: TrainingJobSpec) -> TrainingJobStatus:
+    """Status of a first attempt, by its pods: the fields that these say or imply."""
+    created = min(str(pod["metadata"]["creationTimestamp"]) for pod in pods)
+    found = TrainingJobStatus(attempt=1, attempt_workers=spec.workers, attempt_start_time=created)
+    record = next((r for r in training_record.of_pods(pods) if r.attempt == 1), None)
+    if record is not None:
+        found = found.changed(record.status)
+    return found.changed(TrainingJobStatus(phase="Starting", start_time=found.attempt_start_time, failures=0))

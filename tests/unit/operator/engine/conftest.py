@@ -11,15 +11,15 @@ import pytest
 from modelyard_algorithms.contract.report import Report
 from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
+from modelyard_operator.api.registry import KINDS
 from modelyard_operator.engine.cache import Cache
-from modelyard_operator.engine.journal import Journal
+from modelyard_operator.engine.freshness import Freshness
 from modelyard_operator.engine.loop import Engine
 from modelyard_operator.engine.observe import Observer
 from modelyard_operator.engine.perform import Performer
 from modelyard_operator.engine.purge import Purger
 from modelyard_operator.engine.references import References
 from modelyard_operator.engine.uploads import Uploads
-from modelyard_operator.kube import resources
 from modelyard_operator.kube.events import Recorder
 from modelyard_operator.kube.queue import Backoff, Key, WorkQueue
 from modelyard_operator.kube.store import Store
@@ -43,37 +43,23 @@ class Bench:
         self.purges: list[str] = []
         self.purge_error: Exception | None = None
         controllers = {
-            kind: Controller(
-                kind=kind,
-                plural=f"{kind.lower()}s",
-                plan=self._decide,
-                references=self._refer,
-            )
-            for kind in ("Dataset", "TrainingJob", "Deployment")
+            kind.name: Controller(kind=kind, plan=self._decide, references=self._refer) for kind in KINDS
         }
-        self.leading = True
-        self.cache = Cache(Store(), controllers, self._notify, self._forget)
+        self.cache = Cache(Store(), controllers, self.queue.add, self._forget)
         recorder = Recorder(self.api, "test")
         recorder.record = lambda about, event: self.said.append(event)  # type: ignore[method-assign]
         self.purger = Purger(lambda _: self, self.queue.add)
         self.uploads = Uploads(lambda _: None, self.queue.add)
-        self.crowded = False
-        self.journal = Journal(
-            self.api,
-            self.cache,
-            namespace=PLATFORM.namespace,
-            kinds=[resources.TRAINING_JOB],
-            crowded=lambda: self.crowded,
-        )
-        self.performer = Performer(self.api, self.cache, recorder, self.purger, self.journal, self.uploads)
+        self.freshness = Freshness(self.api)
+        self.performer = Performer(self.api, self.cache, recorder, self.purger, self.uploads)
         observer = Observer(
             self.cache,
             References(self.cache.store, self.api),
             lambda: PLATFORM,
             self,
-            self.journal,
             lambda _: STORAGE,
             self.uploads.is_there,
+            self.freshness.is_current,
             lambda: datetime(2026, 1, 1, tzinfo=UTC),
         )
         self.engine = Engine(
@@ -81,7 +67,6 @@ class Bench:
             queue=self.queue,
             observer=observer,
             performer=self.performer,
-            leading=lambda: self.leading,
             workers=4,
             backoff=Backoff(first=0.01, jitter=lambda: 1.0),
         )
@@ -92,9 +77,6 @@ class Bench:
 
     def _refer(self, manifest: Manifest) -> Sequence[Ref]:
         return self.refers(manifest)
-
-    def _notify(self, key: Key) -> None:
-        self.engine.notify(key)
 
     def _forget(self, key: Key) -> None:
         self.engine.forget(key)

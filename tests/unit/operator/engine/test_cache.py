@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from modelyard_operator import naming
+from modelyard_operator.api import deployment
 from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.engine.cache import Cache
 from modelyard_operator.kube.queue import Key
@@ -52,7 +53,7 @@ POD = child("v1", "Pod", "d-server-1-a", REPLICAS)
 class Desk:
     def __init__(self) -> None:
         self.due: list[Key] = []
-        controller = Controller("Deployment", "deployments", lambda _: Plan(), lambda _: [])
+        controller = Controller(deployment.KIND, lambda _: Plan())
         self.cache = Cache(Store(), {"Deployment": controller}, self.due.append)
 
     def sees(self, manifest: Manifest) -> list[Key]:

@@ -21,7 +21,7 @@ def poisoned(observed: Observed) -> Plan:
 
 async def test_a_poison_object_delays_no_other_and_is_told(bench: Bench) -> None:
     bench.plan = poisoned
-    bench.engine.start()
+    bench.engine.begin()
     bench.add("poison")
     for number in range(200):
         bench.add(f"good{number}")
@@ -120,7 +120,7 @@ async def test_an_own_write_is_looked_at_once_more_and_then_there_is_peace(bench
         return Plan(status={"phase": "Done"})
 
     bench.plan = plan
-    bench.engine.start()
+    bench.engine.begin()
     bench.add("j")
     await eventually(lambda: looks == 2)
     await asyncio.sleep(0.2)
@@ -137,7 +137,7 @@ async def test_a_plan_that_never_settles_is_slowed_down(bench: Bench) -> None:
         return Plan(status={"looks": looks})
 
     bench.plan = restless
-    bench.engine.start()
+    bench.engine.begin()
     bench.add("j")
     await asyncio.sleep(1.0)
     assert 3 <= looks <= 7
@@ -152,7 +152,7 @@ async def test_tidying_up_waits_until_there_is_less_to_do(bench: Bench) -> None:
         return Plan(status={"phase": "Done"}, unhurried=True)
 
     bench.plan = done
-    bench.engine.start()
+    bench.engine.begin()
     bench.add("j")
     await asyncio.sleep(10 * AGAIN_SECONDS)
     assert len(looks) == 1
@@ -174,22 +174,45 @@ async def test_a_conflict_that_brings_news_does_not_slow_the_next_look_down(benc
 
     bench.plan = lambda observed: Plan(status={"edits": observed.object["spec"].get("edits")})
     bench.api.before = edited
-    bench.engine.start()
+    bench.engine.begin()
     bench.add("j")
     await eventually(lambda: bench.status() == {"edits": 0})
     await bench.engine.stop(1)
 
 
 async def test_nothing_is_done_while_another_replica_leads(bench: Bench) -> None:
-    bench.leading = False
     bench.plan = lambda _: Plan(status={"phase": "Done"})
-    bench.engine.start()
     bench.add("j")
+    bench.queue.clear()
+    bench.engine.notify(KEY)
+    assert bench.queue.depth == 0
     await asyncio.sleep(0.05)
     assert bench.api.requests == []
-    bench.leading = True
     bench.engine.begin()
     await eventually(lambda: bench.status() == {"phase": "Done"})
+    await bench.engine.stop(1)
+
+
+async def test_a_reconcile_ends_with_the_term_that_it_began_in(bench: Bench) -> None:
+    """Even if the same replica leads again a moment later: another one may have led in between."""
+    bench.plan = lambda _: Plan(status={"phase": "Old"})
+    going_on = asyncio.Event()
+    patch = bench.api.merge_patch_unfenced
+
+    async def slow(*arguments: Any, **options: Any) -> Any:
+        await going_on.wait()
+        return await patch(*arguments, **options)
+
+    bench.api.merge_patch_unfenced = slow  # type: ignore[method-assign]
+    bench.add("j")
+    bench.engine.begin()
+    await eventually(lambda: bench.queue.working == 1)
+    bench.engine.halt()
+    bench.plan = lambda _: Plan(status={"phase": "New"})
+    bench.engine.begin()
+    going_on.set()
+    await eventually(lambda: bench.status() == {"phase": "New"})
+    assert [change for change in bench.api.requests if "patch" in change] == ["patch TrainingJob/status j"]
     await bench.engine.stop(1)
 
 
@@ -202,7 +225,7 @@ async def test_stopping_lets_a_worker_finish_what_it_is_at(bench: Bench) -> None
         return await patch(*arguments, **options)
 
     bench.api.merge_patch_unfenced = slow  # type: ignore[method-assign]
-    bench.engine.start()
+    bench.engine.begin()
     bench.add("j")
     await asyncio.sleep(0.02)
     await bench.engine.stop(2)
@@ -215,7 +238,7 @@ async def test_stopping_does_not_wait_for_ever(bench: Bench) -> None:
 
     bench.plan = lambda _: Plan(status={"phase": "Done"})
     bench.api.merge_patch_unfenced = hang  # type: ignore[method-assign]
-    bench.engine.start()
+    bench.engine.begin()
     bench.add("j")
     await asyncio.sleep(0.02)
     async with asyncio.timeout(2):
@@ -229,7 +252,7 @@ async def test_a_change_of_a_dataset_looks_at_those_that_refer_to_it(bench: Benc
     bench.plan = lambda observed: Plan(
         status={"sees": sorted(str(found and found["spec"]) for found in observed.references.values())}
     )
-    bench.engine.start()
+    bench.engine.begin()
     bench.add("j")
     await eventually(lambda: bench.status() == {"sees": ["None"]})
     dataset = bench.add("d", kind="Dataset", spec={"a": 1})

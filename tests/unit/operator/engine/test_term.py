@@ -10,6 +10,7 @@ from modelyard_operator.engine import term
 from modelyard_operator.engine.tenancy.keeper import Tenants
 from modelyard_operator.engine.term import LONGEST_BEGINNING, Term, TermError
 from modelyard_operator.kube.errors import UnavailableError
+from modelyard_operator.plan import Observed, Plan
 from tests.support.eventually import eventually
 from tests.unit.operator.engine.conftest import Bench
 
@@ -32,18 +33,19 @@ class NoStorage(Tenants):
 
 
 class Desk:
-    """A term on the engine's bench; ``failures`` are raised by the tries to open the journal, in turn."""
+    """A term on the engine's bench; ``failures`` are raised by the tries to begin it, in turn."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench, self.now, self.tenants = bench, 0.0, NoStorage()
         self.failures: list[Exception] = []
-        self.refreshed = 0
+        self.refreshed = self.decided = 0
         bench.add()
         bench.queue.clear()
+        bench.plan = self._plan
         bench.api.before = self._before
         self.term = Term(
             cache=bench.cache,
-            journal=bench.journal,
+            freshness=bench.freshness,
             engine=bench.engine,
             tenants=self.tenants,
             refresh=self._refresh,
@@ -52,13 +54,22 @@ class Desk:
 
     @property
     def begun(self) -> bool:
-        return self.bench.journal.is_open and self.bench.queue.depth == 1
+        return self.current and self.decided == 1
+
+    @property
+    def current(self) -> bool:
+        """Whether an object that is written now counts as known."""
+        return self.bench.freshness.is_current({"metadata": {"resourceVersion": "1000000"}})
+
+    def _plan(self, _: Observed) -> Plan:
+        self.decided += 1
+        return Plan()
 
     async def _refresh(self) -> None:
         self.refreshed += 1
 
     def _before(self, request: str) -> None:
-        if request == "list ConfigMap" and self.failures:
+        if request == "list TrainingJob" and self.failures:
             raise self.failures.pop(0)
 
 
@@ -82,7 +93,7 @@ async def test_a_term_begins_with_what_was_left_and_with_every_object(desk: Desk
     desk.now += 2 * LONGEST_BEGINNING
     assert desk.term.check() is None
     desk.term.changed(False)
-    assert not desk.bench.journal.is_open
+    assert not desk.current
     assert desk.bench.queue.depth == 0
     assert desk.tenants.cleared == 1
 
@@ -109,7 +120,7 @@ async def test_an_error_that_stays_shows_in_the_probe_and_ends_the_operator(desk
     desk.term.changed(True)
     assert repr(await given_up(desk)) == "KeyError('try 2')"
     assert desk.term.check() == "leads and cannot begin to reconcile: KeyError"
-    assert not desk.bench.journal.is_open
+    assert not desk.current
 
 
 async def test_each_term_has_tries_of_its_own(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

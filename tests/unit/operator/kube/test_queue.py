@@ -2,15 +2,7 @@
 
 import asyncio
 
-from modelyard_operator.kube.queue import (
-    KNOWN_WAIT_SECONDS,
-    WAVE_FIRST,
-    WAVE_GAP,
-    WAVE_SECONDS,
-    Backoff,
-    Key,
-    WorkQueue,
-)
+from modelyard_operator.kube.queue import KNOWN_WAIT_SECONDS, Backoff, Key, WorkQueue
 from tests.support.eventually import eventually
 
 
@@ -59,7 +51,6 @@ def test_namespaces_take_turns() -> None:
         queue.add(key(f"noisy{number}", "noisy"))
     queue.add(key("quiet1", "quiet"))
     queue.add(key("quiet2", "quiet"))
-    clock.now += WAVE_GAP
     assert drain(queue)[:5] == [
         "noisy/noisy0",
         "quiet/quiet1",
@@ -79,7 +70,6 @@ def test_a_namespace_in_company_keeps_to_its_share_of_the_workers() -> None:
     queue = WorkQueue(clock, workers=64)
     for number in range(100):
         queue.add(key(f"noisy{number}", "noisy"))
-    clock.now += WAVE_GAP
     assert working(queue, 6) == ["noisy"] * 6, "alone it may have all workers"
     queue.add(key("quiet", "quiet"))
     assert working(queue, 16) == ["quiet"]
@@ -97,7 +87,6 @@ def test_many_namespaces_use_all_workers() -> None:
     for number in range(100):
         for namespace in "abcdefghijklmnop":
             queue.add(key(f"{number}", namespace))
-    clock.now += WAVE_GAP
     assert sorted(working(queue, 64)) == sorted("abcdefghijklmnop" * 4)
 
 
@@ -133,7 +122,6 @@ def test_what_is_new_comes_before_what_is_known_but_does_not_starve_it() -> None
         queue.add(key(f"known{number}"))
     for number in range(30):
         queue.add(key(f"new{number}"))
-    clock.now += WAVE_GAP
     assert drain(queue, 10) == [f"a/new{number}" for number in range(10)]
     clock.now += KNOWN_WAIT_SECONDS
     found = drain(queue)
@@ -142,90 +130,6 @@ def test_what_is_new_comes_before_what_is_known_but_does_not_starve_it() -> None
     queue.add(key("known1"))
     queue.add(key("known0"))
     assert drain(queue) == ["a/known0", "a/known1"], "one that is gone and comes again is new"
-
-
-def arrive(queue: WorkQueue, clock: Clock, count: int, gap: float, begun: list[Key]) -> None:
-    """New keys, one after the other; a worker is there for each that may be worked on."""
-    for number in range(count):
-        queue.add(key(f"wave{clock.now:.3f}-{number}"))
-        while (item := queue.pop()) is not None:
-            begun.append(item)
-        clock.now += gap
-
-
-def test_a_wave_is_let_in_before_it_is_worked_on() -> None:
-    clock, begun = Clock(), list[Key]()
-    queue = WorkQueue(clock, workers=256)
-    arrive(queue, clock, 50, 0.004, begun)
-    assert len(begun) == WAVE_FIRST, "the first of them cannot know that others follow"
-    queue.add(key("another", "b"))
-    assert queue.pop() == key("another", "b"), "another namespace does not wait for it"
-    assert queue.pop() is None
-    clock.now += WAVE_GAP
-    assert queue.pop() == key("wave100.032-8")
-    assert queue.depth == 50 - WAVE_FIRST - 1
-
-
-def test_a_wave_without_an_end_waits_for_a_second_at_most_and_only_once() -> None:
-    clock, begun = Clock(), list[Key]()
-    queue = WorkQueue(clock)
-    arrive(queue, clock, round(WAVE_SECONDS / 0.01), 0.01, begun)
-    assert len(begun) == WAVE_FIRST
-    arrive(queue, clock, 300, 0.01, begun)
-    assert len(begun) == 300 + round(WAVE_SECONDS / 0.01)
-
-
-def test_a_stream_is_no_wave() -> None:
-    clock, begun = Clock(), list[Key]()
-    queue = WorkQueue(clock)
-    arrive(queue, clock, 50, 2 * WAVE_GAP, begun)
-    assert len(begun) == 50
-
-
-def test_while_a_wave_is_begun_what_is_known_waits_but_not_for_long() -> None:
-    clock = Clock()
-    queue = WorkQueue(clock, workers=32)
-    queue.add(key("known"))
-    queue.done(queue.pop() or key(""))
-    clock.now += 2 * WAVE_GAP
-    for number in range(WAVE_FIRST):
-        queue.add(key(f"new{number}"))
-    first = [item for item in (queue.pop() for _ in range(WAVE_FIRST)) if item is not None]
-    queue.add(key("known"))
-    assert queue.pop() is None
-    clock.now += KNOWN_WAIT_SECONDS
-    assert queue.pop() == key("known"), "it has waited long enough"
-    queue.done(key("known"))
-    queue.add(key("known"))
-    assert queue.pop() is None
-    queue.done(first[0])
-    assert queue.pop() == key("known"), "hardly anything is being begun any more"
-
-
-async def test_getters_are_woken_when_a_wave_has_come_in() -> None:
-    queue = WorkQueue()
-    for number in range(2 * WAVE_FIRST):
-        queue.add(key(f"new{number}"))
-    getters = [asyncio.create_task(queue.get()) for _ in range(2 * WAVE_FIRST)]
-    await asyncio.sleep(0)
-    assert not any(getter.done() for getter in getters)
-    found = await asyncio.wait_for(asyncio.gather(*getters), 2)
-    assert len(set(found)) == 2 * WAVE_FIRST
-
-
-async def test_a_getter_is_woken_when_what_is_known_has_waited_long_enough() -> None:
-    queue = WorkQueue(workers=32)
-    queue.add(key("known"))
-    queue.done(queue.pop() or key(""))
-    await asyncio.sleep(WAVE_GAP)
-    for number in range(WAVE_FIRST):
-        queue.add(key(f"new{number}"))
-        assert queue.pop() is not None
-    queue.add(key("known"))
-    getter = asyncio.create_task(queue.get())
-    await asyncio.sleep(0)
-    assert not getter.done()
-    assert await asyncio.wait_for(getter, 2 * KNOWN_WAIT_SECONDS) == key("known")
 
 
 def test_a_scheduled_key_comes_up_in_its_time() -> None:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from modelyard_operator import naming
 from modelyard_operator.api.base import API_VERSION
-from modelyard_operator.kube.store import LARGEST, OVERSIZED, Store, trim
+from modelyard_operator.kube.store import LARGEST, LONGEST_RECORD, OVERSIZED, Store, trim
 from modelyard_operator.plan import Manifest, Ref
 
 POD = Ref("v1", "Pod", "ns", "p")
@@ -221,7 +222,11 @@ def test_long_annotations_are_not_kept() -> None:
             "namespace": "ns",
             "uid": "u",
             "resourceVersion": "7",
-            "annotations": {"a": "x" * 200_000, "modelyard.dev/shape": "0123"},
+            "annotations": {
+                "a": "x" * 200_000,
+                "modelyard.dev/shape": "0123",
+                naming.RECORD_ANNOTATION: "x" * LONGEST_RECORD,
+            },
             "ownerReferences": [
                 {"apiVersion": API_VERSION, "kind": "Deployment", "name": "d", "uid": "o", "controller": True}
             ],
@@ -230,4 +235,7 @@ def test_long_annotations_are_not_kept() -> None:
     store.put(manifest)
     found = store.get(Ref.of(manifest))
     assert found is not None
-    assert found["metadata"]["annotations"] == {"modelyard.dev/shape": "0123"}
+    record = {naming.RECORD_ANNOTATION: "x" * LONGEST_RECORD}
+    assert found["metadata"]["annotations"] == {"modelyard.dev/shape": "0123"} | record
+    manifest["metadata"]["annotations"][naming.RECORD_ANNOTATION] += "x"  # type: ignore[index]
+    assert trim(manifest)["metadata"]["annotations"] == {"modelyard.dev/shape": "0123"}

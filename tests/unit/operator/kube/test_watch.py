@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from modelyard_operator.kube import watch
-from modelyard_operator.kube.client import Client, Page, WatchEvent
+from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.errors import ApiError, GoneError, NotFoundError, UnavailableError
+from modelyard_operator.kube.reader import Page, WatchEvent
 from modelyard_operator.kube.resources import POD, Resource
 from modelyard_operator.kube.watch import Reflector
 from modelyard_operator.plan import Manifest

@@ -277,7 +277,7 @@ class TestWaiting:
     def test_it_refers_to_the_users_secret_only_where_one_is_named(self) -> None:
         assert references(dataset().object) == []
         assert references(foreign().object) == [SECRET]
-        assert CONTROLLER.plural == "datasets"
+        assert CONTROLLER.kind.plural == "datasets"
 
     @pytest.mark.parametrize(
         ("waiting", "stalled"),

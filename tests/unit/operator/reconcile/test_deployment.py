@@ -473,7 +473,7 @@ class TestModel:
         assert references(deployment(tokenSecretName="ours").object) == [JOB, TOKEN]
         folder = {"objectStore": {"bucket": "b", "credentialsSecretName": "keys"}}
         assert references(deployment(model=folder).object) == [Ref("v1", "Secret", "team", "keys"), GENERATED]
-        assert CONTROLLER.plural == "deployments"
+        assert CONTROLLER.kind.plural == "deployments"
 
 
 class TestBackend:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from modelyard_operator.api.deployment import SCALE
+from modelyard_operator.api.deployment import KIND
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.desired.kubernetes_backend import PORT_SECONDS
 from modelyard_operator.plan import Storage, timestamp
-from modelyard_operator.policies.conditions import REJECTED
 from tests.support.simulated import Simulation
 from tests.unit.operator.reconcile.test_deployment import (
     BACKENDS,
@@ -87,7 +87,7 @@ class TestNodePort:
         marker = {
             "type": "ReconcileFailed",
             "status": "True",
-            "reason": REJECTED,
+            "reason": Reason.CHILD_REJECTED.value,
             "lastTransitionTime": timestamp(sim.now),
         }
         sim.object["status"]["conditions"].append(ready | marker)
@@ -117,7 +117,7 @@ class TestNodePort:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_selector_in_the_status_selects_the_servers(backend: str) -> None:
     sim = serving(backend)
-    assert SCALE["labelSelectorPath"] == ".status.selector"
+    assert KIND.scale["labelSelectorPath"] == ".status.selector"
     wanted = dict(term.split("=") for term in sim.status["selector"].split(","))
     assert wanted.items() <= template(sim)["metadata"]["labels"].items()
     assert len(wanted) == 3

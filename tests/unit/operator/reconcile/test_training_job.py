@@ -792,7 +792,7 @@ def test_what_a_crash_left_of_an_attempt_is_deleted_by_the_next() -> None:
 
 def test_references_are_the_datasets() -> None:
     assert references(job().object) == [DATASET]
-    assert CONTROLLER.kind == "TrainingJob"
+    assert CONTROLLER.kind.name == "TrainingJob"
 
 
 def test_a_job_that_waits_has_no_pod_left_of_an_attempt_that_has_ended() -> None:

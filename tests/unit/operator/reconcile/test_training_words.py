@@ -4,7 +4,7 @@ import copy
 import dataclasses
 from typing import Any
 
-from modelyard_operator.reconcile.training_attempt import QUIET_SECONDS
+from modelyard_operator.reconcile.attempt_status import QUIET_SECONDS
 from modelyard_operator.reconcile.training_end import AGAIN, EDITED
 from tests.support.simulated import Simulation
 from tests.unit.operator.reconcile.test_training_job import (

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 
 from modelyard_operator import metrics
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.engine.tenancy.provider import PendingError, Provided, Provider
 from modelyard_operator.kube.election import NotLeadingError
 from modelyard_operator.kube.errors import ApiError
@@ -44,7 +45,10 @@ class Tenants:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def of(self, namespace: str) -> Storage | StoragePending:
-        """The storage of a namespace as far as it is known; the first call has it found."""
+        """The storage of a namespace as far as it is known; the first call begins to make it ready. An object
+        of a cluster-scoped kind has no namespace, and no storage."""
+        if not namespace:
+            return NO_STORAGE
         known = self._known.get(namespace)
         if known is not None:
             return known.storage
@@ -84,7 +88,7 @@ class Tenants:
 
         with suppress(TimeoutError):
             async with asyncio.timeout(PRIME_SECONDS):
-                await _together(one(namespace) for namespace in namespaces)
+                await _together(one(namespace) for namespace in namespaces if namespace)
 
     async def run(self) -> None:
         """Check what is known, for ever."""
@@ -162,7 +166,9 @@ class Tenants:
 
 
 def _unavailable(error: Exception) -> StoragePending:
-    return StoragePending("ObjectStorePending", f"waits for the bucket and keys of this namespace: {error}")
+    return StoragePending(
+        Reason.OBJECT_STORE_PENDING, f"waits for the bucket and keys of this namespace: {error}"
+    )
 
 
 async def _together(work: Iterable[Coroutine[None, None, None]]) -> None:

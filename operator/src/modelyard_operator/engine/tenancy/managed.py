@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from modelyard_algorithms.contract import environment
 from modelyard_operator import naming
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.engine.tenancy import keys, secrets
 from modelyard_operator.engine.tenancy.provider import PendingError, Provided, without_keys
 from modelyard_operator.engine.tenancy.reclaim import Reclaimer
@@ -113,7 +114,7 @@ class ManagedStorage:
         bucket = await self._owned(root, account)
         if bucket is None:
             text = f"namespace {namespace!r} is being deleted and has no bucket"
-            raise PendingError(StoragePending("NamespaceTerminating", text, unreachable=True))
+            raise PendingError(StoragePending(Reason.NAMESPACE_TERMINATING, text, unreachable=True))
         return Provided(Storage(bucket), self._bucket(bucket))
 
     async def _owned(self, root: StoreCredentials, account: str) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.plan import Storage, StoragePending, StoreCredentials
 from modelyard_operator.storage.bucket import Bucket
 
@@ -49,4 +50,4 @@ class Provider(Protocol):
 def without_keys(secret: str) -> PendingError:
     """``secret`` is the name of the Secret with the platform's keys."""
     text = f"waits for the keys of the object store, in Secret {secret!r} of the operator's namespace"
-    return PendingError(StoragePending("ObjectStorePending", text))
+    return PendingError(StoragePending(Reason.OBJECT_STORE_PENDING, text))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from modelyard_algorithms.contract import environment
 from modelyard_operator import naming
+from modelyard_operator.api.reasons import Reason
 from modelyard_operator.engine.tenancy import keys, secrets
 from modelyard_operator.engine.tenancy.provider import PendingError, Provided
 from modelyard_operator.kube.client import Client
@@ -34,7 +35,7 @@ class SuppliedStorage:
             lacking = ", ".join(key for key in KEYS if not data.get(key))
             own = f"Secret {naming.STORE_SECRET!r} of this namespace"
             text = f"{own} lacks the keys {lacking}: add what is missing"
-            raise PendingError(StoragePending("StoreSecretIncomplete", text, stalled=True))
+            raise PendingError(StoragePending(Reason.STORE_SECRET_INCOMPLETE, text, stalled=True))
         place = Place(self._settings.store_endpoint, self._settings.store_region, found)
         return Provided(Storage(bucket), Bucket(place, bucket))
 
@@ -47,9 +48,9 @@ class SuppliedStorage:
                 f"namespace {namespace!r} is being deleted and has no Secret {naming.STORE_SECRET!r}: "
                 "its data stays in the store"
             )
-            return StoragePending("NamespaceTerminating", text, unreachable=True)
+            return StoragePending(Reason.NAMESPACE_TERMINATING, text, unreachable=True)
         text = (
             f"waits for Secret {naming.STORE_SECRET!r} in this namespace: the platform's administrator "
             f"creates it with the keys {', '.join(KEYS)}"
         )
-        return StoragePending("StoreSecretNotFound", text)
+        return StoragePending(Reason.STORE_SECRET_NOT_FOUND, text)

@@ -1,22 +1,17 @@
-"""docs/api.md, generated from the typed models: every field of every kind, and every hyperparameter.
-
-python -m modelyard_operator.api.reference --write     writes docs/api.md
-python -m modelyard_operator.api.reference --check     fails where it differs
-"""
+"""docs/api.md, generated from the typed models: every field of every kind, and every hyperparameter."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from modelyard_algorithms import catalog
 from modelyard_operator.api.base import API_VERSION
-from modelyard_operator.api.crd import KINDS, Kind, root_schema
-from modelyard_operator.api.schema import Schema, structural
+from modelyard_operator.api.kind import Kind
+from modelyard_operator.api.registry import KINDS
+from modelyard_operator.generate.crd import root_schema
+from modelyard_operator.generate.schema import Schema, structural
 
 HEADER = """# API reference
 
@@ -40,14 +35,14 @@ def render() -> str:
 def _kind(kind: Kind) -> str:
     schema = root_schema(kind.model)
     names = f"`{kind.plural}.{API_VERSION.partition('/')[0]}`, short `{'`, `'.join(kind.short_names)}`"
-    parts = [f"## {kind.kind}\n\n{_sentence(schema)}\n\nResource: {names}.\n"]
+    parts = [f"## {kind.name}\n\n{_sentence(schema)}\n\nResource: {names}.\n"]
     for part in ("spec", "status"):
         rows = "".join(_rows(schema["properties"][part], part))
-        parts.append(f"### {kind.kind} {part}\n\n{TABLE}{rows}")
+        parts.append(f"### {kind.name} {part}\n\n{TABLE}{rows}")
     rules = sorted(set(_rules(schema)))
     if rules:
         listed = "\n".join(f"- {message}" for message in rules)
-        parts.append(f"### What the API server refuses in a {kind.kind}\n\n{listed}\n")
+        parts.append(f"### What the API server refuses in a {kind.name}\n\n{listed}\n")
     return "\n".join(parts)
 
 
@@ -111,26 +106,3 @@ def _rules(schema: Any) -> Iterator[str]:
     elif isinstance(schema, list):
         for value in schema:
             yield from _rules(value)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m modelyard_operator.api.reference", description=__doc__)
-    mode = parser.add_mutually_exclusive_group(required=True)
-    mode.add_argument("--write", action="store_true", help="write the page")
-    mode.add_argument("--check", action="store_true", help="fail where it differs")
-    parser.add_argument(
-        "--file", type=Path, default=Path("docs/api.md"), help="the page (default: docs/api.md)"
-    )
-    chosen = parser.parse_args(arguments)
-    if chosen.write:
-        chosen.file.write_text(render())
-        return 0
-    if chosen.file.exists() and chosen.file.read_text() == render():
-        return 0
-    sys.stderr.write(f"{chosen.file} is not what the models say: run `make crds` and commit\n")
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,9 +9,12 @@ import yaml
 from pydantic import Field
 
 from modelyard_algorithms import catalog
-from modelyard_operator.api import crd
 from modelyard_operator.api.base import ApiModel
-from modelyard_operator.api.schema import UnsupportedSchemaError, spoken, structural
+from modelyard_operator.api.kind import Kind
+from modelyard_operator.api.registry import KINDS as ALL
+from modelyard_operator.generate import __main__ as generate
+from modelyard_operator.generate import crd
+from modelyard_operator.generate.schema import UnsupportedSchemaError, spoken, structural
 
 ROOT = Path(__file__).parents[4]
 
@@ -26,76 +29,77 @@ def fields(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, A
             yield from fields(schema[key], f"{path}[]")
 
 
-KINDS = pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.kind)
+KINDS = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
 
 
 @KINDS
-def test_every_field_is_described(kind: crd.Kind) -> None:
+def test_every_field_is_described(kind: Kind) -> None:
     silent = [
         path
-        for path, found in fields(crd.root_schema(kind.model), kind.kind)
-        if not found.get("description") and not path.startswith(f"{kind.kind}.metadata")
+        for path, found in fields(crd.root_schema(kind.model), kind.name)
+        if not found.get("description") and not path.startswith(f"{kind.name}.metadata")
     ]
     assert silent == []
 
 
 @KINDS
-def test_descriptions_are_sentences(kind: crd.Kind) -> None:
-    for path, found in fields(crd.root_schema(kind.model), kind.kind):
+def test_descriptions_are_sentences(kind: Kind) -> None:
+    for path, found in fields(crd.root_schema(kind.model), kind.name):
         text = found.get("description", "")
         assert not text or text.rstrip('"').endswith((".", ")")), path
         assert "\n" not in text, path
 
 
 @KINDS
-def test_columns_show_fields_that_exist(kind: crd.Kind) -> None:
-    known = {path.removeprefix(kind.kind) for path, _ in fields(crd.root_schema(kind.model), kind.kind)}
+def test_columns_show_fields_that_exist(kind: Kind) -> None:
+    known = {path.removeprefix(kind.name) for path, _ in fields(crd.root_schema(kind.model), kind.name)}
     for column in kind.columns:
         assert column.json_path in known | {".metadata.creationTimestamp"}, column
 
 
 @KINDS
-def test_names_are_those_that_kubectl_shows(kind: crd.Kind) -> None:
+def test_names_are_those_that_kubectl_shows(kind: Kind) -> None:
     names = crd.definition(kind)["spec"]["names"]
     assert names["categories"] == ["modelyard"]
     assert names["listKind"] == f"{names['kind']}List"
     assert names["shortNames"]
 
 
-@pytest.mark.parametrize("folder", ["crds", "charts/modelyard/files/crds"])
-def test_the_files_are_what_the_models_say(folder: str) -> None:
-    assert crd.differences(ROOT / folder) == []
+def test_the_files_are_what_the_models_say() -> None:
+    assert set(generate.DEFINITIONS) == {"crds", "charts/modelyard/files/crds"}
+    assert generate.differences(ROOT) == []
 
 
 def test_the_same_models_give_the_same_text() -> None:
-    assert [crd.render(kind) for kind in crd.KINDS] == [crd.render(kind) for kind in crd.KINDS]
+    assert [crd.render(kind) for kind in ALL] == [crd.render(kind) for kind in ALL]
 
 
 def test_writing_removes_kinds_that_are_gone(tmp_path: Path) -> None:
-    (tmp_path / "gone.yaml").write_text("{}")
-    assert crd.main(["--check", "--folder", str(tmp_path)]) == 1
-    assert crd.main(["--write", "--folder", str(tmp_path)]) == 0
-    assert crd.main(["--check", "--folder", str(tmp_path)]) == 0
-    assert not (tmp_path / "gone.yaml").exists()
+    (tmp_path / "crds").mkdir()
+    (tmp_path / "crds" / "gone.yaml").write_text("{}")
+    assert generate.main(["--check", "--root", str(tmp_path)]) == 1
+    assert generate.main(["--write", "--root", str(tmp_path)]) == 0
+    assert generate.main(["--check", "--root", str(tmp_path)]) == 0
+    assert not (tmp_path / "crds" / "gone.yaml").exists()
 
 
 def test_an_edited_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    crd.write(tmp_path)
-    path = tmp_path / "datasets.modelyard.dev.yaml"
+    generate.write(tmp_path)
+    path = tmp_path / "crds" / "datasets.modelyard.dev.yaml"
     path.write_text(path.read_text() + "\n")
-    assert crd.main(["--check", "--folder", str(tmp_path)]) == 1
+    assert generate.main(["--check", "--root", str(tmp_path)]) == 1
     assert "datasets.modelyard.dev.yaml" in capsys.readouterr().err
 
 
 def test_the_algorithms_are_those_of_the_catalog() -> None:
-    (kind,) = (kind for kind in crd.KINDS if kind.kind == "TrainingJob")
+    (kind,) = (kind for kind in ALL if kind.name == "TrainingJob")
     spec = crd.root_schema(kind.model)["properties"]["spec"]["properties"]
     (rule,) = spec["algorithm"]["x-kubernetes-validations"]
     assert rule["rule"] == f"self in {sorted(catalog.PACKAGES)}"
 
 
 def test_words_of_the_spec_are_ruled_and_words_of_the_status_enumerated() -> None:
-    (kind,) = (kind for kind in crd.KINDS if kind.kind == "Deployment")
+    (kind,) = (kind for kind in ALL if kind.name == "Deployment")
     root = crd.root_schema(kind.model)["properties"]
     assert "enum" not in root["spec"]["properties"]["backend"]
     assert root["spec"]["properties"]["backend"]["description"].endswith("One of: Auto, KServe, Kubernetes.")
@@ -166,7 +170,7 @@ class TestStructural:
 
 
 def test_the_files_are_yaml_without_anchors() -> None:
-    for kind in crd.KINDS:
+    for kind in ALL:
         text = crd.render(kind)
         assert "&id" not in text
         assert yaml.safe_load(text)["metadata"]["name"] == kind.crd_name
