@@ -5,7 +5,7 @@ import sys
 
 PRELUDE = """
 import sys, torch
-from modelyard_algorithms.runtime import eager
+from modelyard_algorithms.training import eager
 eager.install()
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
