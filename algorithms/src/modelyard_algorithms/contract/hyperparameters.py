@@ -41,7 +41,7 @@ class NetworkHyperparameters(Hyperparameters):
     warmup_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Share of all steps over which the learning rate rises from 0; it then falls along a cosine."""
     precision: Precision = "float32"
-    """Of the forward pass; bfloat16 is faster on most GPUs and takes half the memory there."""
+    """Of the forward pass: bfloat16 is faster on most GPUs and halves the memory of activations."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Seed of initial weights, shuffling and dropout."""
 
