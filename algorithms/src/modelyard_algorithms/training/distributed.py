@@ -63,6 +63,7 @@ def join(task: TrainingTask) -> Group:
         torch.cuda.set_device(device)
         dist.init_process_group("nccl", timeout=COLLECTIVE_TIMEOUT, device_id=device)
         control = dist.new_group(backend="gloo", timeout=COLLECTIVE_TIMEOUT)
+        assert isinstance(control, dist.ProcessGroup)
     else:
         dist.init_process_group("gloo", timeout=COLLECTIVE_TIMEOUT)
     threads = resources.threads(

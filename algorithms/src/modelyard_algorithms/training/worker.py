@@ -62,7 +62,7 @@ def _train(task: TrainingTask, paths: Paths, stop: Stop) -> TrainingResult:
         stop=stop,
     )
     try:
-        algorithm: Algorithm = import_module(f"{catalog.package(task.algorithm)}.task")  # type: ignore[assignment]
+        algorithm: Algorithm = import_module(f"{catalog.package(task.algorithm)}.task")
         result = algorithm.train(context)
     finally:
         reporter.close()
@@ -88,8 +88,7 @@ def _explain(error: Exception, stop: Stop) -> Outcome:
     log.exception("training failed")
     if isinstance(error, torch.OutOfMemoryError):
         message = (
-            "the GPU's memory is too small for this batch; choose a smaller spec.hyperparameters.batchSize "
-            "or spec.hyperparameters.imageSize"
+            "the GPU's memory is too small for this batch; choose a smaller spec.hyperparameters.batchSize"
         )
     else:
         message = f"training failed: {type(error).__name__}: {error}"

@@ -25,7 +25,8 @@ ALONE = Group(rank=0, world=1, local_rank=0, device=torch.device("cpu"))
 
 @pytest.fixture(autouse=True)
 def process_group() -> Iterator[None]:
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    store = dist.HashStore()  # type: ignore[attr-defined]
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
     yield
     dist.destroy_process_group()
 
