@@ -1,4 +1,4 @@
-"""The stand-in for torch._dynamo, in interpreters of its own: importing the real one cannot be undone."""
+"""The substitute for torch._dynamo, in interpreters of its own: importing the real one cannot be undone."""
 
 import subprocess
 import sys

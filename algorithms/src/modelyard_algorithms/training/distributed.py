@@ -25,7 +25,7 @@ from modelyard_algorithms.failure import WorkloadError
 log = logging.getLogger(__name__)
 
 COLLECTIVE_TIMEOUT = timedelta(minutes=20)
-"""Longer than one rank may wait for an object store that is away."""
+"""Longer than one rank may wait for an object store that is unavailable."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 SIOCGIFADDR = 0x8915
 

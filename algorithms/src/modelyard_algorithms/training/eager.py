@@ -2,8 +2,8 @@
 
 DistributedDataParallel and torch's optimizers import ``torch._dynamo`` when they are first used, only
 to ask whether a compiler is active. With sympy and all it takes 3 s of CPU for each process: on a
-small node that is longer than the import of torch itself. ``install`` puts a stand-in there that
-answers those questions; whoever asks it for anything else gets the real package, imported then.
+small node that is longer than the import of torch itself. ``install`` puts a substitute there that
+answers those questions; code that asks it for anything else gets the real package, imported then.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from typing import Any
 NAME = "torch._dynamo"
 
 
-class _StandIn(ModuleType):
+class _Substitute(ModuleType):
     """``torch._dynamo`` as far as eager code needs it."""
 
     utils = SimpleNamespace(get_optimize_ddp_mode=lambda: "no_optimization")
@@ -37,20 +37,20 @@ class _StandIn(ModuleType):
 
 
 def install() -> None:
-    """Put the stand-in in place, unless the real package was imported already."""
+    """Put the substitute in place, unless the real package was imported already."""
     import torch
 
     if NAME not in sys.modules:
-        stand_in = _StandIn(NAME)
+        substitute = _Substitute(NAME)
         # Submodules stay importable: they then come with the real package's code.
-        stand_in.__path__ = [f"{torch.__path__[0]}/_dynamo"]
+        substitute.__path__ = [f"{torch.__path__[0]}/_dynamo"]
         # Not an attribute of torch: torch looks in sys.modules for those that it loads late.
-        sys.modules[NAME] = stand_in
+        sys.modules[NAME] = substitute
 
 
 def _real() -> ModuleType:
-    """The real package, in place of the stand-in."""
-    if isinstance(sys.modules.get(NAME), _StandIn):
+    """The real package, in place of the substitute."""
+    if isinstance(sys.modules.get(NAME), _Substitute):
         for module in [name for name in sys.modules if name == NAME or name.startswith(f"{NAME}.")]:
             del sys.modules[module]
     return importlib.import_module(NAME)

@@ -1,7 +1,7 @@
 """The full series of a run's metrics, as JSON lines and TensorBoard events in the object store.
 
-An object cannot be appended to, so both files are written anew: every few seconds by a thread that
-training does not wait for, and before each checkpoint, so that a resumed run finds all that led to it.
+An object cannot be appended to, so both files are written in full each time: every few seconds by a thread
+that training does not wait for, and before each checkpoint, so that a resumed run finds all that led to it.
 Training does not fail when they cannot be written: they are for people.
 """
 

@@ -1,7 +1,7 @@
 """The main process of a training pod: light, so that fetching images begins at once.
 
 It checks the task, starts torchrun, fetches the images while torch is imported, hands on SIGTERM, and
-turns what the processes left behind into one Outcome and an exit code. It imports no torch itself.
+makes one Outcome and an exit code of what the processes report. It imports no torch itself.
 
 torchrun forks the workers instead of starting new interpreters (``--start-method fork``): torch is
 then imported once in a pod, which saves two seconds of CPU. That is sound because the torchrun agent
@@ -50,11 +50,11 @@ def main() -> int:
     try:
         task = tasks.read_task(TrainingTask)
         check(task)
-        last_words = Launcher(task, paths).run()
+        ended = Launcher(task, paths).run()
     except WorkloadError as error:
-        last_words = error.outcome()
-    outcome.write(last_words, paths.termination_log)
-    return outcome.exit_code(last_words)
+        ended = error.outcome()
+    outcome.write(ended, paths.termination_log)
+    return outcome.exit_code(ended)
 
 
 def check(task: TrainingTask) -> None:
@@ -87,7 +87,7 @@ class Launcher:
         self._terminated = False
 
     def run(self) -> Outcome:
-        """Train; returns this pod's last words."""
+        """Train; returns this pod's Outcome."""
         # A container that was restarted in its pod must not find marks of the one before.
         for leftover in (self._outcomes, self._paths.scratch / prefetch.DATA):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -102,7 +102,7 @@ class Launcher:
             code = self._torchrun.wait()
         finally:
             signal.signal(signal.SIGTERM, previous)
-        return self._last_words(code)
+        return self._conclude(code)
 
     def _prefetch(self) -> None:
         """Fetch the images, and report until the workers are there to do it."""
@@ -148,17 +148,17 @@ class Launcher:
             sys.stdout.flush()
             self._tail.append(line.rstrip())
 
-    def _last_words(self, code: int) -> Outcome:
+    def _conclude(self, code: int) -> Outcome:
         found = [outcome.read(path) for path in sorted(self._outcomes.glob("*.json"))]
-        told = outcome.most_telling(each for each in found if each is not None)
-        if code == 0 and told is not None and told.reason == outcome.SUCCEEDED:
-            return told
-        if told is None or told.reason == outcome.SUCCEEDED:
-            told = self._guess(code)
-        return told.model_copy(update={"log_tail": "\n".join(self._tail)})
+        reported = outcome.most_telling(each for each in found if each is not None)
+        if code == 0 and reported is not None and reported.reason == outcome.SUCCEEDED:
+            return reported
+        if reported is None or reported.reason == outcome.SUCCEEDED:
+            reported = self._guess(code)
+        return reported.model_copy(update={"log_tail": "\n".join(self._tail)})
 
     def _guess(self, code: int) -> Outcome:
-        """What must have happened to processes that died without a word."""
+        """The most likely Outcome of processes that ended without one."""
         text = "\n".join(self._tail)
         killed = KILLED.search(text)
         if self._terminated:

@@ -13,7 +13,7 @@ class Stop:
     """Records SIGTERM.
 
     One process that notices it must not end alone: the loop has all ranks agree, see training.agreement.
-    Before the first step, while nothing is lost, each process ends by itself (``check``).
+    Before the first step, while nothing is lost, each process ends without the others (``check``).
     """
 
     def __init__(self) -> None:

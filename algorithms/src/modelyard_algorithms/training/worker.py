@@ -29,21 +29,20 @@ def main() -> int:
     """The command ``train-worker``; returns the exit code."""
     paths = Paths.from_environment()
     stop = Stop()
-    # Until the others are there nothing is lost: the default action ends a process that waits for them at
-    # once.
+    # Before the first step nothing is lost: the default action ends a process at once that waits for others.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         result = _train(tasks.read_task(TrainingTask), paths, stop)
-        last_words = outcome.succeeded(result)
+        ended = outcome.succeeded(result)
     except WorkloadError as error:
-        last_words = error.outcome()
+        ended = error.outcome()
     except TerminatedError as error:
-        last_words = _ended(stop, f" {error}")
+        ended = _ended(stop, f" {error}")
     except Exception as error:
-        last_words = _explain(error, stop)
+        ended = _explain(error, stop)
     rank = os.environ.get("LOCAL_RANK", "0")
-    _write(last_words, paths.scratch / launch.OUTCOMES / f"{rank}.json")
-    return outcome.exit_code(last_words)
+    _write(ended, paths.scratch / launch.OUTCOMES / f"{rank}.json")
+    return outcome.exit_code(ended)
 
 
 def _train(task: TrainingTask, paths: Paths, stop: Stop) -> TrainingResult:
@@ -80,7 +79,7 @@ def _ended(stop: Stop, how_far: str = "") -> Outcome:
 
 
 def _explain(error: Exception, stop: Stop) -> Outcome:
-    """The Outcome of an error that nobody foresaw."""
+    """The Outcome of an unexpected error."""
     if distributed.is_peer_loss(error):
         if stop.requested:
             return _ended(stop)
@@ -95,6 +94,6 @@ def _explain(error: Exception, stop: Stop) -> Outcome:
     return Outcome(reason=report.TRAINING_ERROR, message=message)
 
 
-def _write(last_words: Outcome, path: Path) -> None:
+def _write(ended: Outcome, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(outcome.fit(last_words))
+    path.write_bytes(outcome.fit(ended))

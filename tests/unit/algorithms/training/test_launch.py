@@ -95,14 +95,14 @@ def _launcher(tmp_path: Path, lines: list[str]) -> launch.Launcher:
 def test_the_cause_is_guessed_where_nobody_told_it(
     tmp_path: Path, lines: list[str], reason: str, words: str
 ) -> None:
-    told = _launcher(tmp_path, lines)._last_words(1)
+    told = _launcher(tmp_path, lines)._conclude(1)
     assert told.reason == reason
     assert words in told.message
     assert told.log_tail == "\n".join(lines)
 
 
 def test_torchrun_that_was_killed_itself_tells_of_memory_too(tmp_path: Path) -> None:
-    assert "more memory than the limit" in _launcher(tmp_path, ["line"])._last_words(-9).message
+    assert "more memory than the limit" in _launcher(tmp_path, ["line"])._conclude(-9).message
 
 
 def test_what_a_worker_told_counts(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_what_a_worker_told_counts(tmp_path: Path) -> None:
     for rank, reason in enumerate([report.PEER_LOST, report.INVALID_DATA]):
         words = Outcome(reason=reason, message=reason, retriable=False)
         (tmp_path / launch.OUTCOMES / f"{rank}.json").write_bytes(outcome.fit(words))
-    told = launcher._last_words(1)
+    told = launcher._conclude(1)
     assert (told.reason, told.log_tail) == (report.INVALID_DATA, "line")
 
 
@@ -118,5 +118,5 @@ def test_success_is_told_only_if_torchrun_ended_well(tmp_path: Path) -> None:
     launcher = _launcher(tmp_path, [])
     good = outcome.succeeded(TrainingResult(digest="d", bytes=1, metrics={}, epoch=1, step=1))
     (tmp_path / launch.OUTCOMES / "0.json").write_bytes(outcome.fit(good))
-    assert launcher._last_words(0) == good
-    assert launcher._last_words(1).reason == report.TRAINING_ERROR
+    assert launcher._conclude(0) == good
+    assert launcher._conclude(1).reason == report.TRAINING_ERROR
