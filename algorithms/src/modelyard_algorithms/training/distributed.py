@@ -58,19 +58,24 @@ def join(task: TrainingTask) -> Group:
     local_rank = int(os.environ["LOCAL_RANK"])
     device = choose_device(task.gpus_per_worker, task.processes_per_worker, local_rank)
     choose_interface(os.environ["MASTER_ADDR"])
-    control = None
     if device.type == "cuda":
         torch.cuda.set_device(device)
         dist.init_process_group("nccl", timeout=COLLECTIVE_TIMEOUT, device_id=device)
-        control = dist.new_group(backend="gloo", timeout=COLLECTIVE_TIMEOUT)
-        assert isinstance(control, dist.ProcessGroup)
     else:
         dist.init_process_group("gloo", timeout=COLLECTIVE_TIMEOUT)
+    control = _gloo_group() if device.type == "cuda" else None
     threads = resources.threads(
         task.processes_per_worker, requested=task.requested_cpus, on_node=_on_this_node(control)
     )
     torch.set_num_threads(threads)
     return Group(dist.get_rank(), dist.get_world_size(), local_rank, device, threads, control)
+
+
+def _gloo_group() -> dist.ProcessGroup:
+    """All ranks, for tensors on the CPU."""
+    group = dist.new_group(backend="gloo", timeout=COLLECTIVE_TIMEOUT)
+    assert isinstance(group, dist.ProcessGroup)
+    return group
 
 
 def _on_this_node(control: dist.ProcessGroup | None) -> int:

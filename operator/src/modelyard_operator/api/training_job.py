@@ -69,10 +69,13 @@ class Checkpoints(ApiModel):
 
 
 class TrainingJobSpec(ApiModel):
-    algorithm: str = Field(
-        description=f"Built-in algorithm: {', '.join(sorted(catalog.PACKAGES))}.",
-        json_schema_extra={"enum": sorted(catalog.PACKAGES)},
-    )
+    algorithm: Annotated[
+        str,
+        Field(
+            description=f"Built-in algorithm: {', '.join(sorted(catalog.PACKAGES))}.",
+            json_schema_extra={"enum": sorted(catalog.PACKAGES)},
+        ),
+    ]
     hyperparameters: dict[str, Any] = Field(
         default={},
         description=_hyperparameters(),
