@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import modelyard_algorithms
+from modelyard_algorithms import resources
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.contract.model_card import ModelCard, digest_of_files
 from tests.integration.algorithms.workload import Machine, succeed
@@ -90,7 +91,11 @@ def test_a_network_trains_with_the_common_loop(
     machine: Machine, digits: DatasetSummary, sources: Path
 ) -> None:
     task = machine.training("probe", digits, algorithm="linear-probe", hyperparameters={"epochs": 20})
-    succeed(machine.train(task, PYTHONPATH=str(sources)))
+    pods = machine.train(task, PYTHONPATH=str(sources))
+    succeed(pods)
+    # Both workers are on this machine, and so they share its CPUs.
+    threads = resources.threads(on_node=2)
+    assert all(f"of 2 on cpu, threads: {threads}\n" in pod.log for pod in pods), pods[0].log
     card = _card(machine, "probe")
     assert card.algorithm == "linear-probe"
     assert card.metrics["validation/accuracy"] >= 0.9

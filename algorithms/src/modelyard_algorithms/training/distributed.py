@@ -68,6 +68,7 @@ def join(task: TrainingTask) -> Group:
         task.processes_per_worker, requested=task.requested_cpus, on_node=_on_this_node(control)
     )
     torch.set_num_threads(threads)
+    log.info("rank %d of %d on %s, threads: %d", dist.get_rank(), dist.get_world_size(), device, threads)
     return Group(dist.get_rank(), dist.get_world_size(), local_rank, device, threads, control)
 
 
