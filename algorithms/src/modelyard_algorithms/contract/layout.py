@@ -4,9 +4,9 @@
     uploads/<name>-<uid8>/seal.json                    Seal (written last, by the uploader)
     datasets/<name>/<version>/dataset.json             Dataset summary (written last)
     datasets/<name>/<version>/items.jsonl              one Item a line
-    runs/<name>-<uid8>/checkpoints/<fingerprint>/<epoch>-<step>/   see runtime.checkpoints
+    runs/<name>-<uid8>/checkpoints/<fingerprint>/<epoch>-<step>/   see training.checkpoints
     runs/<name>-<uid8>/metrics.jsonl, tensorboard/
-    models/<name>-<uid8>/model.safetensors
+    models/<name>-<uid8>/<file>                        those of ModelCard.files
     models/<name>-<uid8>/model.json                    ModelCard (written last: it publishes)
 
 Keys are relative to the namespace's root: "" in a bucket of its own, "<namespace>/" in a shared one.

@@ -76,6 +76,8 @@ class TrainingTask(WireModel):
     processes_per_worker: int = 1
     """torchrun --nproc-per-node: the GPUs of a worker, or 1."""
     gpus_per_worker: int = 0
+    requested_cpus: float | None = None
+    """CPUs that the user requested for a worker: without a limit, as many threads compute."""
     master_address: str
     """DNS name of rank 0."""
     algorithm: str

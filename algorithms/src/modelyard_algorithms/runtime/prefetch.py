@@ -91,14 +91,22 @@ def run(
     write_atomically(folder / READY, ended.to_json())
 
 
-def wait(scratch: Path, channel: str) -> tuple[Prefetched, Path]:
+def wait(
+    scratch: Path, channel: str, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[Prefetched, Path]:
     """The channel's index and the path of its images, once they are all there.
+
+    Args:
+        scratch: As for ``run``.
+        channel: One of the task's.
+        meanwhile: Called again and again while they are being fetched; what it raises ends the wait.
 
     Raises:
         WorkloadError: they could not be fetched.
     """
     folder = scratch / DATA
     while True:
+        meanwhile()
         ended = outcome.read(folder / READY)
         if ended is not None:
             break

@@ -63,18 +63,18 @@ def _serve(task: ServingTask, paths: Paths) -> None:
         from modelyard_algorithms.serving.model import ImageModel
         from modelyard_algorithms.serving.server import Server
 
-        weights, card = fetching.result()
+        files, card = fetching.result()
     # One thread for each request and several requests at a time: more answers in a second than the
     # other way round, and no two pools that fight for the same CPUs.
     torch.set_num_threads(1)
     try:
         algorithm = import_module(f"{catalog.package(card.algorithm)}.predict")
-        predictor = algorithm.Predictor(weights, card, task.max_pixels)
+        predictor = algorithm.Predictor(files, card, task.max_pixels)
     except ValueError as error:
         raise WorkloadError(report.MODEL_NOT_FOUND, f"the model cannot be loaded: {error}") from None
     model = ImageModel(task.model_name, predictor, resources.threads())
     model.load()
-    _tell(task, paths, ModelReport(source=task.source or "", digest=card.digest, bytes=len(weights)))
+    _tell(task, paths, ModelReport(source=task.source or "", digest=card.digest, bytes=card.bytes))
     server = Server(
         port=int(os.environ.get("MODELYARD_SERVING_PORT") or environment.SERVING_PORT),
         token=token,

@@ -12,6 +12,7 @@ from modelyard_algorithms.contract.task import Channel, Location, Store, Trainin
 from modelyard_algorithms.datasets import version
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.runtime import prefetch
+from modelyard_algorithms.training.stop import Stop, TerminatedError
 from tests.unit.algorithms.memory import MemoryStore
 
 FILES = {"in/a/..": b"first", "in/a/2.png": b"second", "in/b/ü.png": b"third"}
@@ -205,3 +206,16 @@ def test_a_download_says_how_far_it_is(store: MemoryStore, tmp_path: Path) -> No
     assert told == sorted(told)
     assert len(told) == len(FILES)
     assert (told[0] > 0, told[-1]) == (True, prefetch.FETCHED_PERCENT)
+
+
+def test_a_wait_for_a_download_ends_when_the_pod_is_to_end(tmp_path: Path) -> None:
+    stop = Stop()
+    looks: list[None] = []
+
+    def meanwhile() -> None:
+        looks.append(None)
+        stop.requested = len(looks) > 2
+        stop.check()
+
+    with pytest.raises(TerminatedError):
+        prefetch.wait(tmp_path, "train", meanwhile)
