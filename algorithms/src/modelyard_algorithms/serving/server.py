@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -12,10 +13,12 @@ from fastapi.responses import JSONResponse
 from kserve import ModelServer, model_server
 from starlette.exceptions import HTTPException
 
+from modelyard_algorithms.serving import forms
 from modelyard_algorithms.serving.dataplane import RawDataPlane
 from modelyard_algorithms.serving.errors import RequestError, invalid
+from modelyard_algorithms.serving.forms import base
 from modelyard_algorithms.serving.gate import Drain, Gate
-from modelyard_algorithms.serving.model import Bare, ImageModel
+from modelyard_algorithms.serving.model import ServedModel
 from modelyard_algorithms.serving.token import Token
 
 log = logging.getLogger(__name__)
@@ -55,16 +58,13 @@ class Server(ModelServer):  # type: ignore[misc]
         app.add_exception_handler(RequestValidationError, _malformed)
         app.add_exception_handler(HTTPException, _refused)
 
-    def serve(self, model: ImageModel) -> None:
+    def serve(self, model: ServedModel) -> None:
         """Serve until SIGTERM."""
-
-        async def bare(request: Request) -> Response:
-            body = Bare(await request.body())
-            answer, headers = await model(body, headers=dict(request.headers.items()))
-            return Response(answer, headers=headers)
-
-        for path in ("/predict", "/inference"):
-            model_server.app.add_api_route(path, bare, methods=["POST"], response_model=None)
+        self._pipeline = model.pipeline
+        for path in forms.own_paths():
+            model_server.app.add_api_route(
+                path, _endpoint(model, path), methods=["POST"], response_model=None
+            )
         self.start([model])
 
     def register_signal_handler(self) -> None:
@@ -74,6 +74,7 @@ class Server(ModelServer):  # type: ignore[misc]
         signals = asyncio.create_task(self._take_over_signals())
         await asyncio.gather(*self.servers)
         signals.cancel()
+        await self._pipeline.close()
 
     async def _take_over_signals(self) -> None:
         """Once uvicorn has set its handlers, put ours in their place."""
@@ -99,8 +100,21 @@ class _Json(JSONResponse):
         return orjson.dumps(content)
 
 
+def _endpoint(model: ServedModel, path: str) -> Callable[[Request], Awaitable[Response]]:
+    """What answers a path that is not KServe's."""
+
+    async def answer(request: Request) -> Response:
+        headers = dict(request.headers.items())
+        asked = base.Request(path, headers, await request.body())
+        body, response_headers = await model(asked, headers=headers)
+        return Response(body, headers=response_headers)
+
+    return answer
+
+
 async def _told(_request: Request, error: Any) -> JSONResponse:
-    return JSONResponse({"error": error.sentence}, status_code=error.status)
+    headers = None if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    return JSONResponse({"error": error.sentence}, status_code=error.status, headers=headers)
 
 
 async def _malformed(request: Request, error: Any) -> JSONResponse:

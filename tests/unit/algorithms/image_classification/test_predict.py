@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,8 +10,13 @@ from modelyard_algorithms import imaging
 from modelyard_algorithms.contract.model_card import ModelCard, Preprocessing
 from modelyard_algorithms.image_classification import data
 from modelyard_algorithms.image_classification.config import Config
-from modelyard_algorithms.image_classification.predict import Predictor, build_model
+from modelyard_algorithms.image_classification.predict import build_model, load
+from modelyard_algorithms.inference.labels import Labels
+from modelyard_algorithms.inference.predictor import BadItemError, Predictor
 from modelyard_algorithms.runtime import artifacts
+from modelyard_algorithms.serving.errors import RequestError
+from modelyard_algorithms.serving.forms.base import Query
+from modelyard_algorithms.serving.pipeline import decode_all
 from tests.support import pictures
 
 Encoded = Callable[..., bytes]
@@ -44,16 +50,29 @@ def test_serving_sees_the_pixels_that_training_saw() -> None:
     pixels = torch.stack([data.to_tensor(imaging.decode(each, 10**6, 1), (1, 8, 8)) for each in images])
     with torch.inference_mode():
         expected = model(data.normalize(pixels, PREPROCESSING)).softmax(dim=1)
-    found = Predictor(weights, card, 10**6).predict(images)
+    found = _predict(load(weights, card, 10**6), images)
     assert torch.equal(torch.tensor([each.scores for each in found]), expected)
     for each in found:
-        assert each.score == max(each.scores) == each.scores[each.index]
-        assert each.label == card.labels[each.index]
+        best = each.best()
+        assert best["score"] == max(each.scores) == each.scores[each.index]
+        assert best["label"] == card.labels[each.index]
 
 
-def test_no_image_is_no_prediction() -> None:
-    _, weights, card = _published(["a", "b"])
-    assert Predictor(weights, card, 10**6).predict([]) == []
+def _predict(predictor: Predictor, images: list[bytes]) -> list[Labels]:
+    """The three parts in a row."""
+    outputs = predictor.engine.run(np.stack([predictor.decode(image, "") for image in images]))
+    answers = [predictor.answer(outputs, index, {}) for index in range(len(images))]
+    assert all(isinstance(answer, Labels) for answer in answers)
+    return [answer for answer in answers if isinstance(answer, Labels)]
+
+
+def test_the_answer_has_the_tensors_that_are_announced() -> None:
+    _, weights, card = _published(["a", "b", "c"])
+    predictor = load(weights, card, 10**6)
+    (answer,) = _predict(predictor, [pictures.png([[0] * 8] * 8)])
+    assert list(answer.tensors()) == predictor.answer.tensors
+    for spec, values in answer.tensors().items():
+        assert len(values) == np.prod(spec.shape, dtype=int)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +81,10 @@ def test_no_image_is_no_prediction() -> None:
 )
 def test_what_is_no_image_is_refused(images: list[bytes], words: str) -> None:
     _, weights, card = _published(["a", "b"])
-    with pytest.raises(imaging.BadImageError, match=words):
-        Predictor(weights, card, 10**6).predict(images)
+    with pytest.raises(RequestError, match=words):
+        decode_all(load(weights, card, 10**6).decode, Query(images))
+    with pytest.raises(BadItemError):
+        load(weights, card, 10**6).decode(images[-1], "")
 
 
 @pytest.mark.parametrize("wrong", ["labels", "bytes"])
@@ -74,7 +95,7 @@ def test_weights_that_do_not_fit_the_card_are_refused(wrong: str) -> None:
     else:
         weights = b"\x80\x04pickled"
     with pytest.raises(ValueError, match=r"do not fit model\.json"):
-        Predictor(weights, card, 10**6)
+        load(weights, card, 10**6)
 
 
 def test_equal_weights_are_equal_bytes() -> None:
