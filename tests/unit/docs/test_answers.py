@@ -11,7 +11,7 @@ from kserve import ModelRepository
 from modelyard_algorithms.inference.labels import Labels
 from modelyard_algorithms.serving.dataplane import RawDataPlane
 from modelyard_algorithms.serving.forms import instances, multipart, v1, v2
-from modelyard_algorithms.serving.forms.base import V1_PATH, V2_PATH, Form, Query, Request
+from modelyard_algorithms.serving.request import V1_PATH, V2_PATH, Form, Query, Request
 
 PAGE = Path(__file__).parents[3] / "docs" / "serving.md"
 LABELS = ["cat", "dog"]

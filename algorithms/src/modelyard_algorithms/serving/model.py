@@ -7,8 +7,8 @@ from kserve import InferRequest, Model
 
 from modelyard_algorithms.inference.answers import TensorSpec
 from modelyard_algorithms.inference.predictor import Outputs
-from modelyard_algorithms.serving.forms.base import V1_PATH, V2_PATH, Request
 from modelyard_algorithms.serving.pipeline import Pipeline, Work
+from modelyard_algorithms.serving.request import V1_PATH, V2_PATH, Request
 
 
 class ServedModel(Model):  # type: ignore[misc]

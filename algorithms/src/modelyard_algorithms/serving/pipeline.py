@@ -12,7 +12,7 @@ from modelyard_algorithms.inference.predictor import Array, BadItemError, Output
 from modelyard_algorithms.serving import forms
 from modelyard_algorithms.serving.batcher import Batcher, FullError, Limits
 from modelyard_algorithms.serving.errors import RequestError
-from modelyard_algorithms.serving.forms.base import Form, Query, Request, Response
+from modelyard_algorithms.serving.request import Form, Query, Request, Response
 
 RUN_SECONDS = 60.0
 """A batch's worth of a request's samples has its outputs within this time, or the request is refused."""

@@ -16,9 +16,9 @@ from starlette.exceptions import HTTPException
 from modelyard_algorithms.serving import forms
 from modelyard_algorithms.serving.dataplane import RawDataPlane
 from modelyard_algorithms.serving.errors import RequestError, invalid
-from modelyard_algorithms.serving.forms import base
 from modelyard_algorithms.serving.gate import Drain, Gate
 from modelyard_algorithms.serving.model import ServedModel
+from modelyard_algorithms.serving.request import Request as PredictionRequest
 from modelyard_algorithms.serving.token import Token
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def _endpoint(model: ServedModel, path: str) -> Callable[[Request], Awaitable[Re
 
     async def answer(request: Request) -> Response:
         headers = dict(request.headers.items())
-        asked = base.Request(path, headers, await request.body())
+        asked = PredictionRequest(path, headers, await request.body())
         body, response_headers = await model(asked, headers=headers)
         return Response(body, headers=response_headers)
 

@@ -15,8 +15,8 @@ from modelyard_algorithms.inference.labels import Labels
 from modelyard_algorithms.inference.predictor import BadItemError, Predictor
 from modelyard_algorithms.runtime import artifacts
 from modelyard_algorithms.serving.errors import RequestError
-from modelyard_algorithms.serving.forms.base import Query
 from modelyard_algorithms.serving.pipeline import decode_all
+from modelyard_algorithms.serving.request import Query
 from tests.support import pictures
 
 Encoded = Callable[..., bytes]

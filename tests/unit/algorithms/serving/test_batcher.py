@@ -29,7 +29,7 @@ class Engine:
         self.open.wait(LATER)
         if BAD in batch:
             raise ValueError("a bad sample")
-        return {"double": batch * 2, "same": batch}  # type: ignore[operator]
+        return {"double": batch * 2, "same": batch}
 
 
 @asynccontextmanager

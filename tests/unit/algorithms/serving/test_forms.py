@@ -10,7 +10,7 @@ from modelyard_algorithms.inference.labels import Labels
 from modelyard_algorithms.serving import forms
 from modelyard_algorithms.serving.errors import RequestError
 from modelyard_algorithms.serving.forms import instances, multipart, v1, v2
-from modelyard_algorithms.serving.forms.base import V1_PATH, V2_PATH, Form, Query, Request
+from modelyard_algorithms.serving.request import V1_PATH, V2_PATH, Form, Query, Request
 
 IMAGE = b"\x89PNG\x00\xff"
 TEXT = base64.b64encode(IMAGE).decode()

@@ -14,8 +14,8 @@ from modelyard_algorithms.inference.predictor import Array, BadItemError, Output
 from modelyard_algorithms.serving import forms, pipeline
 from modelyard_algorithms.serving.batcher import Limits
 from modelyard_algorithms.serving.errors import RequestError
-from modelyard_algorithms.serving.forms.base import Form, Query, Request, Response
 from modelyard_algorithms.serving.pipeline import Pipeline, decode_all
+from modelyard_algorithms.serving.request import Form, Query, Request, Response
 
 
 def _decode(item: bytes, media_type: str) -> Array:

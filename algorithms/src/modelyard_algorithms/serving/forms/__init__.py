@@ -1,12 +1,12 @@
 """The forms of a prediction request and of its answer: the one place that knows all of them.
 
-A form is a module with PATHS, ``accepts``, ``parse`` and ``render`` (see ``base.Form``) and one name in
+A form is a module with PATHS, ``accepts``, ``parse`` and ``render`` (see ``request.Form``) and one name in
 FORMS. It knows neither the model nor the other forms.
 """
 
 from modelyard_algorithms.serving.errors import RequestError
 from modelyard_algorithms.serving.forms import instances, multipart, v1, v2
-from modelyard_algorithms.serving.forms.base import V1_PATH, V2_PATH, Form, Request
+from modelyard_algorithms.serving.request import V1_PATH, V2_PATH, Form, Request
 
 FORMS: tuple[Form, ...] = (multipart, instances, v1, v2)
 """The first one that accepts a request has it."""

@@ -11,7 +11,7 @@ from python_multipart.multipart import Field, File, FormParser, parse_options_he
 
 from modelyard_algorithms.inference.answers import Answer
 from modelyard_algorithms.serving.errors import RequestError
-from modelyard_algorithms.serving.forms.base import V1_PATH, Query, Request, Response, check_count
+from modelyard_algorithms.serving.request import V1_PATH, Query, Request, Response, check_count
 
 PATHS = ("/predict", "/inference", V1_PATH)
 FIELD = "input"

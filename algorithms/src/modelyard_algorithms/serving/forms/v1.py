@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import orjson
 
 from modelyard_algorithms.inference.answers import Answer
-from modelyard_algorithms.serving.forms import json_body
-from modelyard_algorithms.serving.forms.base import V1_PATH, Query, Request, Response
+from modelyard_algorithms.serving import json_items
+from modelyard_algorithms.serving.request import V1_PATH, Query, Request, Response
 
 PATHS = (V1_PATH,)
 
@@ -22,7 +22,7 @@ def accepts(request: Request) -> bool:  # noqa: ARG001
 
 def parse(request: Request) -> Query:
     """The items of a list of instances."""
-    return Query(json_body.items(request.body))
+    return Query(json_items.items(request.body))
 
 
 def render(answers: Sequence[Answer], query: Query) -> Response:  # noqa: ARG001

@@ -10,9 +10,9 @@ from typing import Any
 from kserve import InferInput, InferOutput, InferRequest, InferResponse
 
 from modelyard_algorithms.inference.answers import Answer
+from modelyard_algorithms.serving import json_items
 from modelyard_algorithms.serving.errors import RequestError
-from modelyard_algorithms.serving.forms import json_body
-from modelyard_algorithms.serving.forms.base import V2_PATH, Query, Request, Response, check_count
+from modelyard_algorithms.serving.request import V2_PATH, Query, Request, Response, check_count
 
 PATHS = (V2_PATH,)
 EXAMPLE = (
@@ -53,7 +53,7 @@ def items(tensor: InferInput) -> list[bytes]:
         raise RequestError(400, "the input tensor is empty; send at least one encoded image")
     check_count(len(values))
     return [
-        value if isinstance(value, bytes) else json_body.item(value, number)
+        value if isinstance(value, bytes) else json_items.item(value, number)
         for number, value in enumerate(values)
     ]
 

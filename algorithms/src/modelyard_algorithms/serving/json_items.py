@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelyard_algorithms.serving.errors import RequestError
-from modelyard_algorithms.serving.forms.base import check_count
+from modelyard_algorithms.serving.request import check_count
 
 FIELDS = ("data", "b64", "input")
 EXAMPLE = '{"instances": [{"data": "<base64 of an image>"}]}'

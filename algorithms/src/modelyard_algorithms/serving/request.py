@@ -1,4 +1,4 @@
-"""What a form of request is: where it comes from, what it asks for, and how it is answered."""
+"""What every form of request is made of: the request, what it asks for, and the response."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
