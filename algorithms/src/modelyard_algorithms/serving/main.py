@@ -24,6 +24,7 @@ from modelyard_algorithms.storage import Stores
 
 if TYPE_CHECKING:
     from modelyard_algorithms.inference.predictor import Predictor
+    from modelyard_algorithms.serving.batcher import Limits
 
 log = logging.getLogger(__name__)
 
@@ -39,16 +40,14 @@ def main() -> int:
     try:
         _serve(tasks.read_task(ServingTask), paths)
     except WorkloadError as error:
-        last_words = error.outcome()
+        ending = error.outcome()
     except Exception as error:
         log.exception("the server failed")
-        last_words = Outcome(
-            reason=report.TRAINING_ERROR, message=f"the server failed: {type(error).__name__}"
-        )
+        ending = Outcome(reason=report.TRAINING_ERROR, message=f"the server failed: {type(error).__name__}")
     else:
         return 0
-    outcome.write(last_words, paths.termination_log)
-    return outcome.exit_code(last_words)
+    outcome.write(ending, paths.termination_log)
+    return outcome.exit_code(ending)
 
 
 def _serve(task: ServingTask, paths: Paths) -> None:
@@ -65,7 +64,6 @@ def _serve(task: ServingTask, paths: Paths) -> None:
         fetching = pool.submit(fetch, folder, task.digest)
         import torch
 
-        from modelyard_algorithms.serving.batcher import Limits
         from modelyard_algorithms.serving.model import ServedModel
         from modelyard_algorithms.serving.pipeline import Pipeline
         from modelyard_algorithms.serving.server import Server
@@ -75,15 +73,9 @@ def _serve(task: ServingTask, paths: Paths) -> None:
     # way round, and no two pools that fight for the same CPUs.
     torch.set_num_threads(1)
     predictor = _load(weights, card, task.max_pixels)
-    limits = Limits(
-        batch=int(_setting("MODELYARD_BATCH_SAMPLES", Limits.batch)),
-        wait=_setting("MODELYARD_BATCH_WAIT_SECONDS", Limits.wait),
-        waiting=int(_setting("MODELYARD_WAITING_SAMPLES", Limits.waiting)),
-        workers=resources.threads(),
-    )
-    model = ServedModel(task.model_name, Pipeline(predictor, limits), predictor.answer.tensors)
+    model = ServedModel(task.model_name, Pipeline(predictor, _limits()), predictor.answer.tensors)
     model.load()
-    _tell(task, paths, ModelReport(source=task.source or "", digest=card.digest, bytes=len(weights)))
+    _report(task, paths, ModelReport(source=task.source or "", digest=card.digest, bytes=len(weights)))
     server = Server(
         port=int(_setting("MODELYARD_SERVING_PORT", environment.SERVING_PORT)),
         token=token,
@@ -107,11 +99,23 @@ def _load(weights: bytes, card: ModelCard, max_pixels: int) -> "Predictor":
     return predictor
 
 
+def _limits() -> "Limits":
+    """Of the batches; the environment may change them, for measurements and tests."""
+    from modelyard_algorithms.serving.batcher import Limits
+
+    return Limits(
+        batch=int(_setting("MODELYARD_BATCH_SAMPLES", Limits.batch)),
+        wait=_setting("MODELYARD_BATCH_WAIT_SECONDS", Limits.wait),
+        waiting=int(_setting("MODELYARD_WAITING_SAMPLES", Limits.waiting)),
+        workers=resources.threads(),
+    )
+
+
 def _setting(name: str, default: float) -> float:
     return float(os.environ.get(name) or default)
 
 
-def _tell(task: ServingTask, paths: Paths, served: ModelReport) -> None:
+def _report(task: ServingTask, paths: Paths, served: ModelReport) -> None:
     """Report to the operator which model is served, where it has asked for that."""
     reporter = Reporter(
         task.reporting,

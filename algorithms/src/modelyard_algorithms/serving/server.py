@@ -54,9 +54,9 @@ class Server(ModelServer):  # type: ignore[misc]
         # KServe's choice is a class that FastAPI has deprecated: it would warn in the log of every server.
         app.router.default_response_class = _Json
         app.add_middleware(Gate, token=token, max_bytes=max_bytes, drain=self._drain)
-        app.add_exception_handler(RequestError, _told)
-        app.add_exception_handler(RequestValidationError, _malformed)
-        app.add_exception_handler(HTTPException, _refused)
+        app.add_exception_handler(RequestError, _answer_error)
+        app.add_exception_handler(RequestValidationError, _answer_invalid)
+        app.add_exception_handler(HTTPException, _answer_http_error)
 
     def serve(self, model: ServedModel) -> None:
         """Serve until SIGTERM."""
@@ -112,17 +112,17 @@ def _endpoint(model: ServedModel, path: str) -> Callable[[Request], Awaitable[Re
     return answer
 
 
-async def _told(_request: Request, error: Any) -> JSONResponse:
+async def _answer_error(_request: Request, error: Any) -> JSONResponse:
     headers = None if error.retry_after is None else {"retry-after": str(error.retry_after)}
     return JSONResponse({"error": error.sentence}, status_code=error.status, headers=headers)
 
 
-async def _malformed(request: Request, error: Any) -> JSONResponse:
+async def _answer_invalid(request: Request, error: Any) -> JSONResponse:
     """FastAPI would answer with 422 and the whole input."""
-    return await _told(request, invalid(error.errors()))
+    return await _answer_error(request, invalid(error.errors()))
 
 
-async def _refused(_request: Request, error: Any) -> JSONResponse:
+async def _answer_http_error(_request: Request, error: Any) -> JSONResponse:
     sentence = {
         404: "there is nothing at this path; predictions are at /v1/models/<model>:predict",
         405: "this path does not take that method",

@@ -30,11 +30,11 @@ def parse(request: Request) -> Query:
     Raises:
         RequestError: 400.
     """
-    found = _fields(request.body, request.headers.get("content-type", ""))
-    if not found:
+    items = _fields(request.body, request.headers.get("content-type", ""))
+    if not items:
         raise RequestError(400, f"the form has no field {FIELD!r}; send the image in it")
-    check_count(len(found))
-    return Query(found)
+    check_count(len(items))
+    return Query(items)
 
 
 def render(answers: Sequence[Answer], query: Query) -> Response:  # noqa: ARG001
@@ -44,7 +44,7 @@ def render(answers: Sequence[Answer], query: Query) -> Response:  # noqa: ARG001
 
 def _fields(body: bytes, content_type: str) -> list[bytes]:
     _, options = parse_options_header(content_type)
-    found: list[bytes] = []
+    items: list[bytes] = []
     parts = 0
 
     def count() -> None:
@@ -57,13 +57,13 @@ def _fields(body: bytes, content_type: str) -> list[bytes]:
         count()
         if file.field_name == FIELD.encode():
             file.file_object.seek(0)
-            found.append(file.file_object.read())
+            items.append(file.file_object.read())
         file.close()
 
     def on_field(field: Field) -> None:
         count()
         if field.field_name == FIELD.encode():
-            found.append(field.value or b"")
+            items.append(field.value or b"")
 
     try:
         parser = FormParser(
@@ -78,4 +78,4 @@ def _fields(body: bytes, content_type: str) -> list[bytes]:
         parser.finalize()
     except FormParserError:
         raise RequestError(400, "the form cannot be read; send multipart/form-data") from None
-    return found
+    return items
