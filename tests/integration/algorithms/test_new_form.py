@@ -3,7 +3,7 @@ package receives one, and serves it."""
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -70,7 +70,7 @@ def package(tmp_path: Path) -> Path:
 @pytest.fixture
 def post(
     package: Path, machine: Machine, store_server: StoreServer, tmp_path: Path
-) -> Callable[..., httpx.Response]:
+) -> Iterator[Callable[..., httpx.Response]]:
     """Sends a request to a server that runs the copy."""
     published.publish(store_server, "models/toy/", size=8, width=8)
     token = tmp_path / "serving-token"
@@ -98,7 +98,8 @@ def post(
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return http.post(path, content=content, headers=named)
 
-    return send
+    yield send
+    http.close()
 
 
 def test_it_touches_the_files_that_contributing_lists(package: Path) -> None:
