@@ -32,8 +32,8 @@ class Limits:
     """How batches are made."""
 
     batch: int = 4
-    """Samples that run together, at most. PyTorch on a CPU gains little from more, and loses with large images:
-    what it computes no longer fits into the CPU's cache."""
+    """Samples that run together, at most. PyTorch on a CPU gains little from more, and loses with large
+    images: what it computes no longer fits into the CPU's cache."""
     wait: float = 0.0
     """Seconds that a sample waits for others while another batch runs; nothing waits for an idle engine."""
     waiting: int = 128
