@@ -14,6 +14,36 @@ class DisconnectedError(Exception):
     """The client has closed the connection before its answer was complete."""
 
 
+class _Connection:
+    """What the application sees of a connection whose request body is read already."""
+
+    def __init__(self, body: bytes, receive: Receive, send: Send) -> None:
+        self.complete = False
+        self._body: bytes | None = body
+        self._receive = receive
+        self._send = send
+        self._gone = asyncio.Event()
+
+    async def receive(self) -> Message:
+        """The body, then nothing until the client disconnects."""
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Send; notes when the answer is complete."""
+        self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+        await self._send(message)
+
+    async def watch(self) -> None:
+        """Return when the client disconnects; the server also reports that once the answer is complete."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone.set()
+
+
 async def answer_while_connected(
     app: App, scope: MutableMapping[str, Any], body: bytes, receive: Receive, send: Send
 ) -> None:
@@ -23,34 +53,12 @@ async def answer_while_connected(
         DisconnectedError: the application was cancelled.
         Exception: the application's own.
     """
-    given = complete = False
-    gone = asyncio.Event()
-
-    async def replay() -> Message:
-        """The body, then what the connection brings: nothing until the client disconnects."""
-        nonlocal given
-        if not given:
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
-        await gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def noting(message: Message) -> None:
-        nonlocal complete
-        complete = message["type"] == "http.response.body" and not message.get("more_body", False)
-        await send(message)
-
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        gone.set()
-
-    answering = asyncio.create_task(_awaited(app(scope, replay, noting)))
-    watching = asyncio.create_task(watch())
+    connection = _Connection(body, receive, send)
+    answering = asyncio.create_task(_awaited(app(scope, connection.receive, connection.send)))
+    watching = asyncio.create_task(connection.watch())
     try:
         await asyncio.wait((answering, watching), return_when=asyncio.FIRST_COMPLETED)
-        # The server also reports a disconnect once the answer is complete.
-        if not answering.done() and not complete:
+        if not answering.done() and not connection.complete:
             answering.cancel()
             await asyncio.wait((answering,))
             raise DisconnectedError
