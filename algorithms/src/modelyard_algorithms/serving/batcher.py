@@ -31,12 +31,12 @@ class FullError(Exception):
 class Limits:
     """How batches are made."""
 
-    batch: int = 4
+    batch: int = 2
     """Samples that run together, at most. PyTorch on a CPU gains little from more, and loses with large
     images: what it computes no longer fits into the CPU's cache."""
     wait: float = 0.0
     """Seconds that a sample waits for others while another batch runs; nothing waits for an idle engine."""
-    waiting: int = 128
+    waiting: int = 64
     """Samples that may wait; further ones are refused. A batch for each request that the gate admits."""
     workers: int = 1
     """Batches that run at a time, each in a thread."""

@@ -34,7 +34,7 @@ class Engine:
 
 @asynccontextmanager
 async def _batcher(engine: Engine, **limits: float) -> AsyncIterator[Batcher]:
-    batcher = Batcher(engine, Limits(**limits))  # type: ignore[arg-type]
+    batcher = Batcher(engine, Limits(**({"batch": 8} | limits)))  # type: ignore[arg-type]
     try:
         yield batcher
     finally:

@@ -98,20 +98,20 @@ async def _ask(line: Pipeline, body: bytes, headers: dict[str, str] | None = Non
 
 
 async def test_answers_come_in_the_order_of_the_items(engine: Engine) -> None:
-    line = _pipeline(engine, Limits())
+    line = _pipeline(engine, Limits(batch=8))
     assert await _ask(line, b"3 1 2") == b"3 1 2"
     assert engine.sizes == [3]
     await line.close()
 
 
 async def test_media_type_and_options_reach_the_decoder_and_the_answerer(engine: Engine) -> None:
-    line = _pipeline(engine, Limits())
+    line = _pipeline(engine, Limits(batch=8))
     assert await _ask(line, b"3 1", {"content-type": "text/double", "unit": "kg"}) == b"6kg 2kg"
     await line.close()
 
 
 async def test_a_request_of_no_items_has_an_empty_answer(engine: Engine) -> None:
-    line = _pipeline(engine, Limits())
+    line = _pipeline(engine, Limits(batch=8))
     assert await _ask(line, b"") == b""
     assert engine.sizes == []
     await line.close()
@@ -159,7 +159,7 @@ async def test_an_engine_that_does_not_answer_in_time_is_503(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "RUN_SECONDS", 0.01)
-    line = _pipeline(engine, Limits())
+    line = _pipeline(engine, Limits(batch=8))
     engine.open.clear()
     with pytest.raises(RequestError, match="could not answer") as caught:
         await _ask(line, b"3")
