@@ -1,8 +1,8 @@
 """The built-in algorithms and their hyperparameter schemas, without torch.
 
 Each algorithm is one folder in ``algorithms/`` with the same modules: ``config`` (its hyperparameters,
-without torch), ``data``, ``model``, ``task`` (its training) and ``predict``. A new algorithm is one folder:
-nothing is registered by hand, and an algorithm's name is that of its folder with hyphens.
+without torch), ``data``, ``model``, ``task`` (its training), ``answer`` and ``predict``. A new algorithm is
+one folder: nothing is registered by hand, and an algorithm's name is that of its folder with hyphens.
 """
 
 import pkgutil

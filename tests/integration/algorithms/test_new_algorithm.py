@@ -21,7 +21,7 @@ from tests.integration.algorithms.workload import Machine, succeed
 PACKAGE = Path(modelyard_algorithms.__file__).parent
 TOYS = Path(__file__).with_name("toys")
 NETWORK = {"__init__.py", "config.py", "data.py", "model.py", "task.py"}
-"""Those of CONTRIBUTING.md but predict.py, which only serving needs."""
+"""Those of CONTRIBUTING.md but answer.py and predict.py, which only serving needs."""
 NO_NETWORK = {"__init__.py", "config.py", "task.py"}
 
 

@@ -14,7 +14,7 @@ def fetch(folder: Folder, digest: str | None) -> tuple[dict[str, bytes], ModelCa
 
     Args:
         folder: The model's folder.
-        digest: What the model must have; None takes model.json's word.
+        digest: What the model must have; None: the one that model.json names.
 
     Raises:
         WorkloadError: ModelNotFound, ModelChanged, or the store's reasons.
@@ -33,11 +33,11 @@ def fetch(folder: Folder, digest: str | None) -> tuple[dict[str, bytes], ModelCa
         raise WorkloadError(
             report.MODEL_NOT_FOUND, f"{where}{layout.MODEL_FILE} does not describe a model of Modelyard"
         ) from None
-    found = digest_of_files({name: digest_of(data) for name, data in files.items()})
-    if found != card.digest or (digest is not None and found != digest):
+    actual = digest_of_files({name: digest_of(data) for name, data in files.items()})
+    if actual != card.digest or (digest is not None and actual != digest):
         raise WorkloadError(
             report.MODEL_CHANGED,
-            f"the weights in {where} have digest {found}, not {digest or card.digest}; publish the model "
+            f"the weights in {where} have digest {actual}, not {digest or card.digest}; publish the model "
             "again, or let the Deployment take the new one",
         )
     return files, card

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,10 +10,15 @@ from modelyard_algorithms import imaging
 from modelyard_algorithms.algorithms.image_classification import data
 from modelyard_algorithms.algorithms.image_classification.config import Config
 from modelyard_algorithms.algorithms.image_classification.model import build_model
-from modelyard_algorithms.algorithms.image_classification.predict import Predictor
+from modelyard_algorithms.algorithms.image_classification.predict import load
 from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.digests import digest_of
 from modelyard_algorithms.contract.model_card import ModelCard, Preprocessing
+from modelyard_algorithms.inference.labels import Labels
+from modelyard_algorithms.inference.predictor import BadItemError, Predictor
+from modelyard_algorithms.serving.errors import RequestError
+from modelyard_algorithms.serving.pipeline import decode_all
+from modelyard_algorithms.serving.request import Query
 from modelyard_algorithms.training import publishing
 from tests.support import pictures
 
@@ -49,16 +55,29 @@ def test_serving_sees_the_pixels_that_training_saw() -> None:
     pixels = torch.stack([data.to_tensor(imaging.decode(each, 10**6, 1), (1, 8, 8)) for each in images])
     with torch.inference_mode():
         expected = model(data.normalize(pixels, PREPROCESSING)).softmax(dim=1)
-    found = Predictor({layout.WEIGHTS_FILE: weights}, card, 10**6).predict(images)
+    found = _predict(load({layout.WEIGHTS_FILE: weights}, card, 10**6), images)
     assert torch.equal(torch.tensor([each.scores for each in found]), expected)
     for each in found:
-        assert each.score == max(each.scores) == each.scores[each.index]
-        assert each.label == card.labels[each.index]
+        best = each.best()
+        assert best["score"] == max(each.scores) == each.scores[each.index]
+        assert best["label"] == card.labels[each.index]
 
 
-def test_no_image_is_no_prediction() -> None:
-    _, weights, card = _published(["a", "b"])
-    assert Predictor({layout.WEIGHTS_FILE: weights}, card, 10**6).predict([]) == []
+def _predict(predictor: Predictor, images: list[bytes]) -> list[Labels]:
+    """The three parts in a row."""
+    outputs = predictor.engine.run(np.stack([predictor.decode(image, "") for image in images]))
+    answers = [predictor.answer(outputs, index, {}) for index in range(len(images))]
+    assert all(isinstance(answer, Labels) for answer in answers)
+    return [answer for answer in answers if isinstance(answer, Labels)]
+
+
+def test_the_answer_has_the_tensors_that_are_announced() -> None:
+    _, weights, card = _published(["a", "b", "c"])
+    predictor = load({layout.WEIGHTS_FILE: weights}, card, 10**6)
+    (answer,) = _predict(predictor, [pictures.png([[0] * 8] * 8)])
+    assert list(answer.tensors()) == predictor.answer.tensors
+    for spec, values in answer.tensors().items():
+        assert len(values) == np.prod(spec.shape, dtype=int)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +86,10 @@ def test_no_image_is_no_prediction() -> None:
 )
 def test_what_is_no_image_is_refused(images: list[bytes], words: str) -> None:
     _, weights, card = _published(["a", "b"])
-    with pytest.raises(imaging.BadImageError, match=words):
-        Predictor({layout.WEIGHTS_FILE: weights}, card, 10**6).predict(images)
+    with pytest.raises(RequestError, match=words):
+        decode_all(load({layout.WEIGHTS_FILE: weights}, card, 10**6).decode, Query(images))
+    with pytest.raises(BadItemError):
+        load({layout.WEIGHTS_FILE: weights}, card, 10**6).decode(images[-1], "")
 
 
 @pytest.mark.parametrize("wrong", ["labels", "bytes"])
@@ -79,7 +100,19 @@ def test_weights_that_do_not_fit_the_card_are_refused(wrong: str) -> None:
     else:
         weights = b"\x80\x04pickled"
     with pytest.raises(ValueError, match=r"do not fit model\.json"):
-        Predictor({layout.WEIGHTS_FILE: weights}, card, 10**6)
+        load({layout.WEIGHTS_FILE: weights}, card, 10**6)
+
+
+@pytest.mark.parametrize("missing", ["preprocessing", "weights"])
+def test_a_model_without_what_an_image_needs_is_refused(missing: str) -> None:
+    _, weights, card = _published(["a", "b"])
+    files = {layout.WEIGHTS_FILE: weights}
+    if missing == "weights":
+        files = {}
+    else:
+        card = card.model_copy(update={"preprocessing": None})
+    with pytest.raises(ValueError, match=r"no preprocessing, or no file model\.safetensors"):
+        load(files, card, 10**6)
 
 
 def test_equal_weights_are_equal_bytes() -> None:
