@@ -1,16 +1,7 @@
 """model.json: what a server must know of a model, and what a person wants to know."""
 
 from modelyard_algorithms.contract.base import WireModel
-
-
-class Preprocessing(WireModel):
-    """How an image becomes a tensor: resize, convert, scale to [0, 1], then (x - mean) / std."""
-
-    width: int
-    height: int
-    channels: int
-    mean: list[float]
-    std: list[float]
+from modelyard_algorithms.contract.preprocessing import Preprocessing
 
 
 class ModelCard(WireModel):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
-from modelyard_algorithms.contract.model_card import Preprocessing
+from modelyard_algorithms.contract.preprocessing import Preprocessing
 from modelyard_algorithms.image_classification import data
 from modelyard_algorithms.image_classification.config import Config
 from modelyard_algorithms.image_classification.data import Images

@@ -6,10 +6,10 @@ Light beside train: it needs no process group, and the server imports only this.
 import safetensors.torch
 import torch
 
-from modelyard_algorithms import imaging
-from modelyard_algorithms.contract.model_card import ModelCard, Preprocessing
+from modelyard_algorithms import imaging, inputs
+from modelyard_algorithms.contract.model_card import ModelCard
+from modelyard_algorithms.contract.preprocessing import Preprocessing
 from modelyard_algorithms.image_classification.config import Config
-from modelyard_algorithms.image_classification.data import normalize, to_tensor
 from modelyard_algorithms.image_classification.model import Cnn6
 from modelyard_algorithms.prediction import Prediction
 
@@ -29,8 +29,7 @@ class Predictor:
         """
         self.card = card
         self._max_pixels = max_pixels
-        shape = card.preprocessing
-        self._shape = (shape.channels, shape.height, shape.width)
+        self._steps = card.preprocessing.pixel_steps
         config = Config.model_validate(card.hyperparameters)
         self._model = build_model(config, card.preprocessing, len(card.labels)).eval()
         try:
@@ -54,15 +53,14 @@ class Predictor:
         pixels = []
         for number, image in enumerate(images):
             try:
-                decoded = imaging.decode(image, self._max_pixels, self._shape[0])
+                # Brought to size at once: of many large images only one is in memory.
+                pixels.append(inputs.pixels(image, self._steps, self._max_pixels))
             except imaging.BadImageError as error:
                 which = f"image {number}" if len(images) > 1 else "the image"
                 raise imaging.BadImageError(f"{which} {error}") from None
-            # Brought to size at once: of many large images only one is in memory.
-            pixels.append(to_tensor(decoded, self._shape))
         pixels_nchw = torch.stack(pixels)
         with torch.inference_mode():
-            logits_nk = self._model(normalize(pixels_nchw, self.card.preprocessing))
+            logits_nk = self._model(inputs.normalize(pixels_nchw, self.card.preprocessing.normalize))
             scores_nk = logits_nk.softmax(dim=1)
         return [self._prediction(scores_k) for scores_k in scores_nk.tolist()]
 

@@ -17,11 +17,11 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from modelyard_algorithms.contract.model_card import ModelCard
 from modelyard_algorithms.contract.report import TrainingResult
-from modelyard_algorithms.image_classification import data
 from modelyard_algorithms.image_classification.config import Config
 from modelyard_algorithms.image_classification.data import Images
 from modelyard_algorithms.image_classification.inputs import Inputs, load_inputs
 from modelyard_algorithms.image_classification.predict import build_model
+from modelyard_algorithms.inputs import normalize
 from modelyard_algorithms.runtime import artifacts, distributed, randomness
 from modelyard_algorithms.runtime.checkpoints import Checkpoints, Progress, State, resume
 from modelyard_algorithms.runtime.context import Context, TerminatedError
@@ -200,7 +200,7 @@ class Training:
         device = self._context.group.device
         pixels_nchw = images.pixels(indices_n).to(device, non_blocking=True)
         targets_n = images.classes_n[indices_n].to(device, non_blocking=True)
-        return data.normalize(pixels_nchw, self._inputs.preprocessing), targets_n
+        return normalize(pixels_nchw, self._inputs.preprocessing.normalize), targets_n
 
     def _validate(self) -> dict[str, float]:
         validation = self._inputs.validation

@@ -9,6 +9,7 @@ import torch
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.image_classification import data
+from modelyard_algorithms.inputs import normalize
 from modelyard_algorithms.runtime.prefetch import Piece
 
 Encoded = Callable[..., bytes]
@@ -68,14 +69,14 @@ def test_a_damaged_image_is_named(tmp_path: Path) -> None:
 def test_normalised_pixels_have_mean_0_and_deviation_1(tmp_path: Path, encoded: Encoded) -> None:
     images = _images(tmp_path, [("a", encoded(colour=colour)) for colour in (0, 50, 100, 200)])
     preprocessing = data.preprocessing_of(images)
-    normal = data.normalize(images.pixels(torch.arange(4)), preprocessing)
+    normal = normalize(images.pixels(torch.arange(4)), preprocessing.normalize)
     assert normal.mean().item() == pytest.approx(0, abs=1e-5)
     assert normal.std(correction=0).item() == pytest.approx(1, abs=1e-5)
 
 
 def test_images_of_one_colour_do_not_divide_by_zero(tmp_path: Path, encoded: Encoded) -> None:
     images = _images(tmp_path, [("a", encoded()), ("b", encoded())])
-    assert data.normalize(images.pixels(torch.arange(2)), data.preprocessing_of(images)).isfinite().all()
+    assert normalize(images.pixels(torch.arange(2)), data.preprocessing_of(images).normalize).isfinite().all()
 
 
 @pytest.mark.parametrize(
