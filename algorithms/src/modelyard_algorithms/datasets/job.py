@@ -11,6 +11,7 @@ Running the job again over the same content writes the same bytes to the same ke
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -72,8 +73,21 @@ def _run(task: DatasetTask, paths: Paths) -> Outcome:
     return outcome.succeeded(_result(summary, document))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What there is to do."""
+
+    format: Format[Any]
+    units: list[Any]
+    """The shards."""
+    digest: str
+    """Of all that decides their results."""
+    other_format: str | None
+    """A sentence, where the files match another format."""
+
+
 def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> tuple[DatasetSummary, Document]:
-    """Validate the source and write its version; all that is wrong is found in one pass.
+    """Validate the source and write its version; all problems are reported at once.
 
     Returns:
         The version's summary, and where it is written.
@@ -84,20 +98,14 @@ def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> tuple[Datase
     source, root = stores.folder(task.source), stores.folder(task.destination)
     reporter.update(stage="Listing")
     seal = upload.read_seal(stores.folder(task.seal)) if task.seal else None
-    objects = list(source.objects())
     problems = Problems()
-    if seal and (sentence := upload.mismatch(seal, objects)):
-        problems.add_whole(sentence)
-    chosen = _format(task.format)
-    listing = _listing(objects, source, task)
-    units = _plan(chosen, listing, task, problems)
-    digest = shards.plan_digest(Checked, _decides(task, objects))
-    parts = Parts(root.folder(layout.WORK_FOLDER), digest, len(units), Checked)
-    _validate(units, parts, chosen, source, task, reporter)
+    plan = _plan(task, source, seal, problems)
+    parts = Parts(root.folder(layout.WORK_FOLDER), plan.digest, len(plan.units), Checked)
+    _validate(plan, parts, source, task, reporter)
     split = merge.survey(parts, task, problems)
     if problems.count:
         parts.clear()
-    problems.raise_if_any(listing.where, _advice(seal, task, listing))
+        problems.raise_if_any(_where(source), _advice(seal, plan))
     written = _write(parts, split, root, source, task)
     parts.clear()
     reporter.update(percent=100.0, seconds_left=0.0)
@@ -124,28 +132,39 @@ def _format(name: str) -> Format[Any]:
         raise WorkloadError(report.INVALID_DATA, str(error)) from None
 
 
+def _plan(task: DatasetTask, source: Folder, seal: Seal | None, problems: Problems) -> Plan:
+    """List the source and divide it; adds what is wrong with the upload and with the names."""
+    chosen = _format(task.format)
+    objects = list(source.objects())
+    if seal and (sentence := upload.mismatch(seal, objects)):
+        problems.add_whole(sentence)
+    listing = _listing(objects, source, task)
+    other = _other_format(task, listing)
+    units = []
+    for each in chosen.units(listing):
+        if isinstance(each, Problem):
+            problems.add(each)
+        else:
+            units.append(each)
+    if not units and not problems.count:
+        nothing = chosen.nothing(listing)
+        raise WorkloadError(report.INVALID_DATA, f"{nothing}. {other}" if other else nothing)
+    digest = shards.plan_digest(Checked, _decides(task, objects))
+    return Plan(format=chosen, units=units, digest=digest, other_format=other)
+
+
 def _listing(objects: list[ObjectInfo], source: Folder, task: DatasetTask) -> Listing:
     start = len(source.prefix)
     return Listing.of(
         ((item.key[start:], item.size) for item in objects),
         prefix=source.prefix,
-        where=f"{source.bucket}/{source.prefix}",
+        where=_where(source),
         is_upload=task.seal is not None,
     )
 
 
-def _plan(chosen: Format[Any], listing: Listing, task: DatasetTask, problems: Problems) -> list[Any]:
-    """The format's units, in order; adds what it finds wrong with the names."""
-    units = []
-    for found in chosen.units(listing):
-        if isinstance(found, Problem):
-            problems.add(found)
-        else:
-            units.append(found)
-    if not units and not problems.count:
-        other = _other_format(task, listing)
-        raise WorkloadError(report.INVALID_DATA, chosen.nothing(listing) + (f". {other}" if other else ""))
-    return units
+def _where(source: Folder) -> str:
+    return f"{source.bucket}/{source.prefix}"
 
 
 def _decides(task: DatasetTask, objects: list[ObjectInfo]) -> Iterator[object]:
@@ -156,21 +175,16 @@ def _decides(task: DatasetTask, objects: list[ObjectInfo]) -> Iterator[object]:
 
 
 def _validate(
-    units: list[Any],
-    parts: Parts[Checked],
-    chosen: Format[Any],
-    source: Folder,
-    task: DatasetTask,
-    reporter: Reporter,
+    plan: Plan, parts: Parts[Checked], source: Folder, task: DatasetTask, reporter: Reporter
 ) -> None:
     """Do the shards that are missing."""
     missing = parts.missing()
-    total, left = sum(map(len, units)), sum(len(units[index]) for index in missing)
+    total, left = sum(map(len, plan.units)), sum(len(plan.units[index]) for index in missing)
     if left < total:
-        log.info("%d of %d shards were done before", len(units) - len(missing), len(units))
-    check = Check(source, chosen, task.max_pixels, reporter, Pace(total, total - left))
+        log.info("%d of %d shards were done before", len(plan.units) - len(missing), len(plan.units))
+    check = Check(source, plan.format, task.max_pixels, reporter, Pace(total, total - left))
     for index in missing:
-        parts.write(index, check.unit(units[index]))
+        parts.write(index, check.unit(plan.units[index]))
 
 
 def _write(
@@ -185,13 +199,12 @@ def _write(
     return summary, destination.write_json(layout.DATASET_FILE, summary.to_json())
 
 
-def _advice(seal: Seal | None, task: DatasetTask, listing: Listing) -> str:
+def _advice(seal: Seal | None, plan: Plan) -> str:
     """What is left to do once the problems are fixed."""
     counted = seal is not None and (seal.files is not None or seal.bytes is not None)
     again = AGAIN if counted else "change spec.revision (or the source)"
     sentence = f"Fix or remove what is named, then {again} to have the Dataset read again"
-    other = _other_format(task, listing)
-    return f"{other}. {sentence}" if other else sentence
+    return f"{plan.other_format}. {sentence}" if plan.other_format else sentence
 
 
 def _other_format(task: DatasetTask, listing: Listing) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from modelyard_algorithms.contract.record import IMAGE, TRAIN, VALIDATION, Label
-from modelyard_algorithms.formats.base import Entry, File, Listing, Place
+from modelyard_algorithms.formats.base import Entry, Listing, Place
 from modelyard_algorithms.formats.file_names import advice, is_image
 
 
@@ -29,6 +29,7 @@ def read_layout(listing: Listing) -> Layout:
     if not explicit and not any("/" in path for path, _ in listing.files if is_image(path)):
         layout.unlabelled = sum(is_image(path) for path, _ in listing.files)
     beside: Counter[str] = Counter()
+    targets: dict[str, Label] = {}
     for file in listing.files:
         top, *rest = file.path.split("/")
         if explicit and rest and top not in (TRAIN, VALIDATION):
@@ -37,7 +38,8 @@ def read_layout(listing: Listing) -> Layout:
         split, labelled = (top, rest) if explicit else (TRAIN, [top, *rest])
         problem = _problem(file.path, split, labelled)
         if problem is None:
-            layout.entries.append(_entry(file, split, labelled[0]))
+            target = targets.setdefault(labelled[0], Label(label=labelled[0]))
+            layout.entries.append(Entry(file.path, split, {IMAGE: Place(file.path, file.size)}, target))
         elif not (layout.unlabelled and is_image(file.path)):
             layout.files.append(problem)
     layout.folders = [_beside(top, count) for top, count in sorted(beside.items())]
@@ -48,10 +50,6 @@ def label(entry: Entry) -> str:
     """The folder that an entry lies in."""
     assert isinstance(entry.target, Label)
     return entry.target.label
-
-
-def _entry(file: File, split: str, label: str) -> Entry:
-    return Entry(file.path, split, {IMAGE: Place(file.path, file.size)}, Label(label=label))
 
 
 def _has_split_folders(paths: Sequence[str]) -> bool:
