@@ -154,6 +154,8 @@ def _decoded(image: Image.Image) -> Image.Image:
             raise BadImageError(f"is damaged and cannot be decoded ({_brief(error)}): replace it") from None
         if image.mode in ("I", "F"):
             return _by_range(image)
+        if image.mode == "LAB":  # Pillow converts it to nothing else.
+            return image.convert("RGB")
         return _from_16_bits(image) if image.mode.startswith("I;") else image
 
 

@@ -214,6 +214,12 @@ def test_colours_that_are_the_same_to_every_reader_have_one_digest() -> None:
         assert len(digests) == 1
 
 
+def test_colours_of_a_tiff_that_become_grey_only_by_way_of_rgb() -> None:
+    lab = _encoded(Image.new("LAB", (4, 4), (128, 128, 128)), "TIFF")
+    assert imaging.inspect(lab, LIMIT).channels == 3
+    assert [imaging.decode(lab, LIMIT, channels).mode for channels in (1, 3)] == ["L", "RGB"]
+
+
 def _veiled(image: Image.Image) -> Image.Image:
     veiled = image.copy()
     veiled.putalpha(100)
