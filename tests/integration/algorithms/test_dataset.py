@@ -98,7 +98,7 @@ def test_an_upload_is_read_once_it_is_sealed(machine: Machine) -> None:
     assert result["items"] == len(files)
     version = result["version"].removeprefix("sha256:")
     lines = machine.store.read(f"datasets/digits/{version}/items.jsonl").splitlines()
-    assert {json.loads(line)["key"] for line in lines} == {
+    assert {json.loads(line)["parts"]["image"]["key"] for line in lines} == {
         f"uploads/uploaded-12345678/data/{path}" for path in files
     }
 
