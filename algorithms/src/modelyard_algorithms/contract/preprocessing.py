@@ -62,15 +62,15 @@ class Preprocessing(WireModel):
     @model_validator(mode="after")
     def _is_complete(self) -> "Preprocessing":
         """Raise ValueError where the tensor's shape or scale would be open."""
-        *pixel_steps, last = self.steps or [None]
-        if not isinstance(last, Normalize) or any(isinstance(step, Normalize) for step in pixel_steps):
+        scales = [index for index, step in enumerate(self.steps, start=1) if isinstance(step, Normalize)]
+        if scales != [len(self.steps)]:
             raise ValueError("the last of the steps, and no other, is Normalize")
-        kinds = {type(step) for step in pixel_steps}
+        kinds = {type(step) for step in self.steps}
         if Colours not in kinds or not kinds & {Resize, CenterCrop}:
             raise ValueError(
                 "the steps decide neither size nor colours; they need Colours and Resize or CenterCrop"
             )
-        if {len(last.mean), len(last.std)} != {self.channels}:
+        if {len(self.normalize.mean), len(self.normalize.std)} != {self.channels}:
             raise ValueError(f"Normalize needs a mean and a std for each of {self.channels} channels")
         return self
 
