@@ -1,4 +1,4 @@
-# Modelyard. `make help` tells every target.
+# Modelyard. `make help` lists all targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -36,17 +36,17 @@ CLUSTER_CLI := PYTHONPATH=cluster/src $(TOOL_PYTHON) -m modelyard_cluster
 DRIVER := $(if $(CLUSTER),--driver $(CLUSTER))
 
 .PHONY: help
-help: ## Tell every target.
+help: ## List all targets.
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-zA-Z0-9_-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Set up
 .PHONY: venv
-venv: ## Make .venv with everything in the lock file and the three packages.
+venv: ## Create .venv with everything in the lock file and the three packages.
 	@cluster/bootstrap.sh venv
 
 .PHONY: lock
-lock: ## Pin in the lock files what pyproject.toml asks for (UPGRADE=1: the newest of it).
+lock: ## Pin the dependencies of pyproject.toml in the lock files (UPGRADE=1: the newest versions).
 	@UPGRADE=$(UPGRADE) cluster/bootstrap.sh lock
 
 .PHONY: tools
@@ -55,19 +55,19 @@ tools: # The small environment that runs the cluster's command line.
 
 ##@ Cluster
 .PHONY: cluster
-cluster: tools ## Bring a Kubernetes cluster up, with images (CLUSTER=bare|kind|existing).
+cluster: tools ## Start a Kubernetes cluster, with images (CLUSTER=bare|kind|existing).
 	@$(CLUSTER_CLI) up $(DRIVER)
 
 .PHONY: cluster-down
-cluster-down: tools ## Take it down; leaves no process, mount, rule or interface behind.
+cluster-down: tools ## Remove it; leaves no process, mount, rule or interface behind.
 	@$(CLUSTER_CLI) down $(DRIVER)
 
 .PHONY: cluster-status
-cluster-status: tools ## Say whether the cluster works.
+cluster-status: tools ## Print the status of the cluster.
 	@$(CLUSTER_CLI) status $(DRIVER)
 
 .PHONY: images
-images: tools ## Build and push the images that changed; their names go to build/images.json.
+images: tools ## Build and push the images that changed; their names are in build/images.json.
 	@$(CLUSTER_CLI) images $(DRIVER)
 
 .PHONY: kubeconfig
@@ -75,7 +75,7 @@ kubeconfig: tools ## Print the path of the cluster's kubeconfig.
 	@$(CLUSTER_CLI) kubeconfig
 
 .PHONY: cluster-purge
-cluster-purge: tools ## Take it down and delete its images, the registry and all caches.
+cluster-purge: tools ## Remove it with its images, the registry and all caches.
 	@$(CLUSTER_CLI) purge
 
 ##@ Chart and demo
@@ -100,55 +100,56 @@ crds: venv ## Generate crds/, the chart's copy and docs/api.md from the typed mo
 	@$(PYTHON) -m modelyard_operator.api.reference --write
 
 .PHONY: golden
-golden: golden-chart ## Rewrite all golden manifests; read the difference before you commit it.
+golden: golden-chart ## Rewrite all golden manifests; review the diff before you commit it.
 	@UPDATE_GOLDEN=1 $(PYTHON) -m pytest -q tests/unit/operator/desired/test_golden.py
 
 .PHONY: golden-chart
-golden-chart: venv ## Rewrite the chart's golden manifests; read the difference before you commit it.
+golden-chart: venv ## Rewrite the chart's golden manifests; review the diff before you commit it.
 	@UPDATE_GOLDEN=1 $(PYTHON) -m pytest -q tests/chart/test_golden.py
 
 ##@ Test
 SOURCES := operator/src algorithms/src cluster/src demo/src tests bench
 
 .PHONY: test
-test: ## Everything: lint, types, layers, unit tests, drift, charts; then the real cluster. Sets all up.
+test: ## Everything: lint, types, layers, unit tests, drift, charts; then the cluster, which it starts.
 	@tests/all.sh
 
 .PHONY: lint
-lint: venv ## Style, types, layers, and that everything generated is up to date.
+lint: venv ## Style, types, layers, wording, and that all generated files are up to date.
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy $(SOURCES)
 	@.venv/bin/lint-imports
+	@$(PYTHON) -m tests.style.wording
 	@$(PYTHON) -m modelyard_operator.api.crd --check
 	@$(PYTHON) -m modelyard_operator.api.crd --check --folder charts/modelyard/files/crds
 	@$(PYTHON) -m modelyard_operator.api.reference --check
 
 .PHONY: test-unit
-test-unit: venv ## Pure logic, in seconds.
+test-unit: venv ## Unit tests, in seconds.
 	@$(PYTHON) -m pytest -n 2 tests/unit
 
 .PHONY: test-model
-test-model: venv ## The model checker's first hundreds of interleavings, always the same ones.
+test-model: venv ## The model checker with some hundreds of interleavings, always the same ones.
 	@$(PYTHON) -m pytest -n 2 tests/model
 
 .PHONY: model-check
-model-check: venv ## Thousands of other interleavings of the reconcile; new ones each time (SCALE=50).
+model-check: venv ## The model checker with thousands of interleavings, new ones in each run (SCALE=50).
 	@MODEL_CHECK_SCALE=$(or $(SCALE),50) $(PYTHON) -m pytest -v -n 2 tests/model
 
 .PHONY: test-integration
-test-integration: venv tools ## Against a real API server, object store and torchrun processes.
+test-integration: venv tools ## Tests with a real API server, object store and torchrun processes.
 	@$(PYTHON) -m pytest -v tests/integration
 
 .PHONY: test-chart
-test-chart: venv ## The chart: lint, golden manifests, contradictory values (needs `make cluster` once, for helm).
+test-chart: venv ## The chart: lint, golden manifests, invalid values (needs `make cluster` once, for helm).
 	@$(PYTHON) -m pytest tests/chart
 
 .PHONY: e2e
-e2e: venv cluster ## Every claim on the real cluster (CLUSTER=existing: on yours; it installs the chart).
+e2e: venv cluster ## End-to-end tests on the cluster (CLUSTER=existing: on yours; it installs the chart).
 	@$(PYTHON) -m pytest -v tests/e2e
 
 ##@ Measure
 .PHONY: bench-control-plane
-bench-control-plane: venv tools ## Jobs/s, latency and cost beside Kubeflow's operators; about 20 minutes, on a control plane of its own.
+bench-control-plane: venv tools ## Throughput, latency and cost, compared with Kubeflow's operators; 20 minutes, on a separate control plane.
 	@$(PYTHON) -m bench.control_plane

@@ -1,1 +1,1 @@
-"""One program for each figure that we claim; `make help` tells how to run them."""
+"""One program for each published figure; `make help` lists the commands."""

@@ -1,4 +1,4 @@
-"""Ask a served model what is on one image, or on every image of a folder. Needs httpx.
+"""Get predictions of a served model for one image, or for every image of a folder. Needs httpx.
 
     kubectl port-forward service/digits-server 8080:80 &
     export MODELYARD_URL=http://127.0.0.1:8080
@@ -7,8 +7,8 @@
     python examples/predict.py build/demo/digits/held-out/3/0013.png
     python examples/predict.py build/demo/digits/held-out
 
-The first prints all labels with their scores, best first; the second a line for each image: its file, its
-label and the label's score. An image that the server refuses is named on stderr, with its sentence.
+The first command prints all labels with their scores, best first; the second prints a line for each image:
+its file, its label and the score. For an image that the server rejects, the error is printed to stderr.
 """
 
 import argparse
@@ -22,18 +22,24 @@ from typing import Any
 import httpx
 
 IMAGES, BYTES = 100, 8_000_000
-"""Of one request; a server takes 512 images and, as base64, 16 MiB (spec.maxRequestBytes)."""
+"""Limits of one request; a server accepts 512 images and, in base64, 16 MiB (spec.maxRequestBytes)."""
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 def connect(url: str, token: str | None) -> httpx.Client:
     """A client of one server; it may be used for many requests."""
+    token = (token or "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise SystemExit(
+            "MODELYARD_TOKEN has a line break or a character that is not ASCII: set it again, from the "
+            "Secret that the Deployment's status.tokenSecretName names"
+        )
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.Client(base_url=url, headers=headers, timeout=60)
 
 
 class RefusedError(Exception):
-    """The server's sentence about what was sent: the fault is in the images."""
+    """The server rejected the images; the message is that of the server."""
 
 
 def scores(client: httpx.Client, image: Path) -> list[dict[str, Any]]:
@@ -45,7 +51,7 @@ def scores(client: httpx.Client, image: Path) -> list[dict[str, Any]]:
 def predictions(client: httpx.Client, images: list[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Each image with its {"label": "3", "index": 3, "score": 0.99}, in the same order.
 
-    An image that the server refuses has {"error": "…"} instead.
+    An image that the server rejects has {"error": "…"} instead.
     """
     (model,) = _checked(client.get("/v1/models"))["models"]
     for batch in _batches(images):
@@ -53,7 +59,7 @@ def predictions(client: httpx.Client, images: list[Path]) -> Iterator[tuple[Path
 
 
 def _predicted(client: httpx.Client, path: str, images: list[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """One bad image has its whole request refused: each half is asked for, until only bad ones are left."""
+    """The server rejects the whole request for one bad image, so a rejected batch is split in halves."""
     try:
         answer = _ask(client, path, images)
     except RefusedError as refused:
@@ -81,7 +87,7 @@ def _checked(answer: httpx.Response) -> Any:
 
 
 def _sentence(answer: httpx.Response) -> str:
-    """What is wrong: {"error": "…"} of the server, or what a proxy before it says."""
+    """The error message: {"error": "…"} of the server, or the response of a proxy."""
     try:
         return str(answer.json()["error"])
     except (ValueError, KeyError, TypeError):
@@ -137,17 +143,18 @@ def _print(client: httpx.Client, image: Path) -> bool:
 
 def _print_folder(client: httpx.Client, folder: Path) -> bool:
     """A line for each image; returns whether one was refused."""
-    images = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    images = sorted(path for path in found if path.is_file())
     if not images:
         sys.exit(f"there are no images in {folder}")
     refused = False
-    for image, found in predictions(client, images):
+    for image, answer in predictions(client, images):
         name = image.relative_to(folder)
-        if "error" in found:
+        if "error" in answer:
             refused = True
-            print(f"{name}: {found['error']}", file=sys.stderr)
+            print(f"{name}: {answer['error']}", file=sys.stderr)
         else:
-            print(f"{name}\t{found['label']}\t{found['score']:.4f}")
+            print(f"{name}\t{answer['label']}\t{answer['score']:.4f}")
     return refused
 
 

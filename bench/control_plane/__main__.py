@@ -1,6 +1,6 @@
 """``python -m bench.control_plane``: progress on stderr; the last line of stdout is the result as JSON.
 
-Exits with 0 when the run is complete, whether or not the goals are met: the figures say that.
+Exits with 0 when the run is complete, even if goals are missed; the figures show that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Requests to the API server, counted from its audit log by who sent them and what about."""
+"""Requests to the API server, counted from its audit log by client and object."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _request(event: dict[str, Any], offset: float) -> Request:
 
 @dataclass(frozen=True)
 class Count:
-    """Requests about jobs of certain namespaces, and all others."""
+    """Requests for jobs of certain namespaces, and all others."""
 
     for_jobs: Counter[str]
     """What -> how many, in the namespaces of the load."""

@@ -1,4 +1,4 @@
-"""The phases of one subject: single jobs, a burst, a stream; and for ours the way to 5,000 jobs."""
+"""The phases of one subject: single jobs, a burst, a steady stream; and for ours the growth to 5,000 jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of the load generator: JSON over a few kept connections."""
+"""Requests of the load generator: JSON over a few persistent connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Percentiles and curves out of moments."""
+"""Percentiles and curves of times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures against their goals. A figure that could not be measured has not met its goal."""
+"""The figures, compared with their goals. A figure that could not be measured has not met its goal."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bench.control_plane.subjects import OURS
 
 Found = Mapping[str, Any]
 FLAT = 1.2
-"""A cost is flat if it is at most this much dearer at the end than where it was cheapest before."""
+"""A cost is flat if it is at most this many times the lowest cost of an earlier probe."""
 TIMES_THE_PEER = 10
 FOREIGN_RIVAL = "KubeRay, as published, for 500 Ray pods"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: where it stands in a subject's results, and what is asked of it."""
+    """One figure: how to read it from a subject's results, and its goal."""
 
     name: str
     title: str

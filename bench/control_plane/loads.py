@@ -1,4 +1,4 @@
-"""The loads: one job after the other, all at once, and so many a second whatever happens."""
+"""The loads: one job after the other, all at once, and at a fixed rate (open loop)."""
 
 from __future__ import annotations
 

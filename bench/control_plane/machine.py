@@ -1,4 +1,4 @@
-"""The machine: what it is, and how busy it is with things that are not part of the measurement."""
+"""The machine: its hardware, and the CPU used by processes outside the measurement."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class _Sample:
 
 
 class Busyness:
-    """CPU that others used during a phase.
+    """CPU that other processes used during a phase.
 
-    A machine that does something else at the same time makes every figure worse, so each phase says it.
+    Other load on the machine makes every figure worse, so each phase records it.
     """
 
     def __init__(self, ours: Callable[[], float]) -> None:

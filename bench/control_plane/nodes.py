@@ -1,7 +1,7 @@
-"""kwok: simulated nodes, and pods that start at once and end well after a set time.
+"""kwok: simulated nodes, and pods that start immediately and succeed after a fixed time.
 
-Every subject's pods live by the same stages. Pods in a namespace whose name begins with ``endless``
-run for ever. The termination message is the one that our runtime writes; other operators ignore it.
+The stages are the same for the pods of all subjects. Pods in a namespace whose name begins with
+``endless`` run indefinitely. The termination message is that of our runtime; other operators ignore it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The observer: a process of its own that watches jobs and pods, and writes down when it saw what.
+"""The observer: a separate process that watches jobs and pods and records the time of each change.
 
-All times of a run come from here, for every subject in the same way: the moment at which a watch
-delivered the change, on the machine's monotonic clock. One line of JSON for each moment goes to stdout.
+It measures the times of all subjects in the same way: the moment at which a watch delivered the change, on
+the machine's monotonic clock. It prints one line of JSON for each change to stdout.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Sights:
 
 
 class Observer:
-    """Two watches, and what of them is new."""
+    """Two watches, reduced to the first occurrence of each change."""
 
     def __init__(self, sights: Sights, session: aiohttp.ClientSession) -> None:
         self._sights, self._session = sights, session

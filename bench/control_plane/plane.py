@@ -1,7 +1,7 @@
-"""A control plane of its own: etcd, API server, controller manager and scheduler, with default limits.
+"""A separate control plane: etcd, API server, controller manager and scheduler, with default limits.
 
-Everything listens on loopback ports that were free, and everything that it keeps lies in one folder.
-Each component has an identity of its own, so that requests can be told apart.
+All components listen on free loopback ports and keep their files in one folder. Each component has an
+identity of its own, so that requests can be counted by client.
 """
 
 from __future__ import annotations

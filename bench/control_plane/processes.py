@@ -1,7 +1,7 @@
-"""Child processes: started, measured and ended with certainty.
+"""Child processes: start, measure and stop.
 
-A child dies with this program, whatever ends it (Linux: parent-death signal), so that a killed run
-leaves nothing behind.
+A child is killed when this program ends for any reason (Linux: parent-death signal), so that a killed run
+leaves no processes behind.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class ProcessError(RuntimeError):
-    """A process ended early, or is not ready in time; the message has its last lines."""
+    """A process exited early, or was not ready in time; the message has the last lines of its log."""
 
 
 def die_with_parent() -> None:

@@ -1,7 +1,7 @@
-"""The programs of a run, each built from its public Go module the first time.
+"""The programs of a run, each built once from its public Go module.
 
 Kubernetes, etcd and kwok are pinned as modules below cluster/tools. The peers are not part of this
-project: their modules are downloaded and built in the cache, and nothing of theirs is kept here.
+project: their modules are downloaded and built in the cache.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BUILD_SECONDS = 1800
 
 
 class BuildError(RuntimeError):
-    """A peer cannot be had from its Go module; the message says why."""
+    """A peer cannot be built from its Go module; the message has the reason."""
 
 
 @dataclass(frozen=True)

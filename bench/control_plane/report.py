@@ -14,25 +14,25 @@ from bench.control_plane.settings import Settings, load_settings
 
 FILE = "control-plane.json"
 SCRATCH = Path("build/bench")
-"""Where results of a run with other settings go: they are no published figures."""
+"""Folder for results of runs with other settings, which are not published."""
 METHOD = [
     "Each operator has a fresh control plane: etcd, kube-apiserver, kube-controller-manager and "
-    "kube-scheduler of one version with default client limits; kwok plays nodes and pods.",
-    "When a burst's last pod was made is from the API server's audit log: a watch tells of it up to seconds "
-    "later on a full machine (pods_seen_seconds). All other times are from the watches of one observer "
-    "process, by one monotonic clock; a burst begins before its first request is sent.",
-    "Our bursts are sent three times and the medians count, because the machine is shared; peers' once, "
-    "because their own client limits hold them at the same figure in every run.",
+    "kube-scheduler of the same version with default client limits; kwok simulates nodes and pods.",
+    "The creation time of a burst's last pod comes from the API server's audit log: on a busy machine a "
+    "watch reports it up to seconds later (pods_seen_seconds). All other times come from the watches of one "
+    "observer process with one monotonic clock; a burst begins before its first request is sent.",
+    "Our bursts are measured three times, and the median is reported, because the machine is shared; those "
+    "of peers once, because their client limits determine the figure.",
     "Requests are counted from the API server's audit log by identity, in the namespaces of the jobs; "
     "Trainer's include those of JobSet and of Kubernetes' own Job controller.",
-    "Operators keep the client limits that they are shipped with (client_limits).",
-    "Peers' admission webhooks are left out, which spares them work, but for JobSet's defaulting one: "
-    "without it JobSets do not work.",
+    "Operators keep their default client limits (client_limits).",
+    "Admission webhooks of peers are omitted, which saves them work, except for JobSet's defaulting one: "
+    "JobSets do not work without it.",
     "training-operator says Succeeded when its master has ended, so its time from the last pod's end "
     "may be negative.",
-    "Peers get a shorter steady stream, so that a run stays below 20 minutes; who cannot keep up only "
+    "Peers get a shorter steady stream, so that a run takes less than 20 minutes; one that cannot keep up "
     "falls further behind.",
-    "Memory, idle CPU and restart were measured of our operator alone: the peers need hours for 5,000 jobs.",
+    "Memory, idle CPU and restart were measured for our operator only: the peers need hours for 5,000 jobs.",
 ]
 
 

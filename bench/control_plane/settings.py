@@ -1,4 +1,4 @@
-"""What can be set, its default, and the environment variable that sets it."""
+"""The settings of a run: defaults and environment variables."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ def _setting(default: Any, name: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The load. Every figure that we publish is measured with the defaults."""
+    """The load. All published figures are measured with the defaults."""
 
     subjects: str = _setting("modelyard,training-operator,trainer", "SUBJECTS")
     """Which operators are measured, in this order."""
     burst: int = _setting(300, "BURST")
     """Jobs sent at once."""
     bursts: int = _setting(3, "BURSTS")
-    """How often: the median counts. What else the machine does moves a single one by half."""
+    """Number of bursts; the median is reported. Other load on the machine changes a single burst by half."""
     peer_bursts: int = _setting(1, "PEER_BURSTS")
-    """The same for peers: their own client limits hold them, and one is like the other."""
+    """The same for peers: their client limits determine the figure, so one burst is enough."""
     rate: float = _setting(5.0, "RATE")
     """Jobs a second of the steady stream."""
     steady_seconds: float = _setting(180.0, "STEADY_SECONDS")
     """How long the stream lasts."""
     peer_steady_seconds: float = _setting(60.0, "PEER_STEADY_SECONDS")
-    """The same for peers: one that cannot keep up only falls further behind."""
+    """The same for peers: one that cannot keep up falls further behind."""
     finished: int = _setting(5000, "FINISHED")
-    """Finished jobs that our operator holds in the end."""
+    """Finished jobs at the end of the run, for our operator."""
     running: int = _setting(500, "RUNNING")
     """Running jobs beside them."""
     fill_rate: float = _setting(20.0, "FILL_RATE")
-    """Jobs a second on the way there; the scheduler takes 25 at most."""
+    """Jobs per second until then; the scheduler handles 25 at most."""
     probe: int = _setting(100, "PROBE")
     """Jobs of one measurement of the cost of a job."""
     probe_rate: float = _setting(10.0, "PROBE_RATE")
-    """Jobs a second during a probe: always the same load, so that costs can be compared."""
+    """Jobs per second during a probe: always the same, so that costs are comparable."""
     noisy: int = _setting(2000, "NOISY")
-    """Jobs that one namespace sends at once while another goes on as always."""
+    """Jobs that one namespace creates at once while another continues at the steady rate."""
     idle_seconds: float = _setting(60.0, "IDLE_SECONDS")
-    """How long the idle operator is watched."""
+    """How long the idle operator is measured."""
     restarts: int = _setting(3, "RESTARTS")
     """How often it is restarted."""
     pod_seconds: float = _setting(5.0, "POD_SECONDS")

@@ -1,4 +1,4 @@
-"""Everything that one subject is measured on: its control plane, the observer, the load, the meters."""
+"""The environment of one subject: its control plane, the observer, the load, the measurements."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Stage:
 
 
 class Meter:
-    """CPU of everything between two moments, and how busy the machine was with other things."""
+    """CPU of all processes of a phase, and CPU used by other processes."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage

@@ -1,4 +1,4 @@
-"""What the observer saw, by job; and waiting for it."""
+"""The observer's records by job, and functions that wait for them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PODS = 2
 
 
 class ObserverError(RuntimeError):
-    """The observer ended: there are no times any more."""
+    """The observer exited: there are no more times."""
 
 
 @dataclass
 class Job:
-    """Moments of one job (monotonic seconds)."""
+    """Times of one job (monotonic seconds)."""
 
     seen: float | None = None
     pods: dict[str, float] = field(default_factory=dict)

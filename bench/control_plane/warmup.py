@@ -1,9 +1,9 @@
-"""A control plane that has seen pods before.
+"""A control plane that has processed pods before.
 
-The API server gives each watch a buffer for about a second of what it has lately seen of that kind, and
-cuts a watch off that cannot keep up. On a server that is seconds old the buffer holds 10 events: in a burst
-kwok, the scheduler and the observer lose their watches and begin anew, which no cluster does that has had
-such a burst before. So every subject's server sees some thousand changes of a pod before anything watches it.
+The API server gives each watch a buffer for about a second of recent events of its kind, and closes a watch
+that cannot keep up. On a new server the buffer holds 10 events: in a burst, kwok, the scheduler and the
+observer lose their watches and start again, which does not happen in a cluster that has had such a burst
+before. So every subject's server processes some thousand changes of a pod before anything watches it.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python examples/digits/make_images.py build/digits
 
-writes 1,797 grey images of 8x8 pixels: four fifths into ``<folder>/images/<label>/``, which is what
-examples/digits/dataset.yaml reads, and a fifth of each label into ``<folder>/held-out/<label>/``, which
-no training ever sees. The same files, byte for byte, on every run.
+writes 1,797 grayscale images of 8x8 pixels: four fifths into ``<folder>/images/<label>/``, the images for
+examples/digits/dataset.yaml, and a fifth of each label into ``<folder>/held-out/<label>/``, which is never
+used for training. Every run writes identical files.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def held_out(labels: Sequence[int], fraction: float = HELD_OUT_FRACTION, seed: i
 
 
 def write_images(folder: Path) -> dict[str, int]:
-    """Write both folders anew and return how many images each holds."""
+    """Write both folders from scratch and return the number of images in each."""
     digits = load_digits()
     labels = [int(label) for label in digits.target]
     kept_apart = held_out(labels)

@@ -22,6 +22,7 @@ from tests.support.cluster import (
     KINDS,
     POD,
     SECRET,
+    SERVICE,
     TRAINING_JOB,
     ApiError,
     Cluster,
@@ -232,6 +233,22 @@ def test_our_kinds_cannot_be_made_elsewhere(user: Cluster, theirs: Workspace) ->
         with pytest.raises(ApiError) as caught:
             user.create(resource, manifest, theirs.name)
         assert caught.value.status == 403
+
+
+def test_no_service_takes_the_traffic_of_a_pod_elsewhere(
+    user: Cluster, mine: Workspace, trained: Trained
+) -> None:
+    """The local cluster refuses what every cluster with tenants must (docs/security.md)."""
+    pod = trained.workspace.cluster.list(POD, SYSTEM)[0]
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "hijack"},
+        "spec": {"externalIPs": [pod["status"]["podIP"]], "ports": [{"port": 9000}]},
+    }
+    with pytest.raises(ApiError) as caught:
+        user.create(SERVICE, service, mine.name)
+    assert caught.value.status == 403
 
 
 # The namespace's own Secret.

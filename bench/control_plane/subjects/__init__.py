@@ -1,4 +1,4 @@
-"""The operators under test. Each knows how it is installed, and what its job of two pods looks like."""
+"""The operators under test: how each is installed, and its manifest of a job with two pods."""
 
 from __future__ import annotations
 

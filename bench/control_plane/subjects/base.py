@@ -1,4 +1,4 @@
-"""What every operator under test has, and the certificates that two of the peers wait for."""
+"""The interface of an operator under test, and the certificates that two of the peers wait for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our operator: a process from this checkout, with the settings that it is shipped with."""
+"""Our operator: a process from this checkout, with its default settings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VERSION = "sha256:" + "1" * 64
 
 
 class Modelyard(Subject):
-    """TrainingJobs with a Dataset that is Ready already."""
+    """TrainingJobs with a Dataset that is already Ready."""
 
     name: ClassVar[str] = "modelyard"
     title: ClassVar[str] = "Modelyard"

@@ -1,7 +1,7 @@
 """Kubeflow Trainer v2 with JobSet: TrainJob → JobSet → Indexed Job → pods.
 
 JobSet's defaulting webhook is called, because JobSets do not work without it; the other webhooks of
-both are left out, which spares them one or two calls for each pod.
+both are omitted, which saves them one or two calls per pod.
 """
 
 from __future__ import annotations

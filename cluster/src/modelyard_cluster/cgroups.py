@@ -1,9 +1,9 @@
 """The control group that holds every process of the bare cluster.
 
 Pods are started by containerd, not by us, so their process ids are not recorded
-anywhere. But kubelet is told to keep all pods below one control group, and our own
-daemons join parts of it too: whatever is in there is ours and nothing else is, even after
-every record was lost.
+anywhere. But kubelet is configured to keep all pods below one control group, and our own
+daemons join parts of it too: the processes in it are exactly those of the cluster, even after all
+records were lost.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ from modelyard_cluster.errors import ClusterError
 ROOT = "modelyard"
 """Kubelet's cgroup root."""
 PODS = "kubepods"
-"""The part that kubelet makes for pods."""
+"""The part that kubelet creates for pods."""
 HOST = "host"
 """The part of containerd, its shims, kubelet and the other daemons of the node."""
 REGISTRY = "registry"
-"""The part of the image registry, which outlives a node that is built anew."""
+"""The part of the image registry, which is kept when a node is created again."""
 
 
 def hierarchies(mounts: str) -> list[Path]:

@@ -9,9 +9,9 @@ from shlex import join
 from modelyard_cluster.errors import ClusterError
 
 _running: set[subprocess.Popen[str]] = set()
-"""What runs now, so that it can be ended together with this process."""
+"""Running processes, so that they can be stopped together with this process."""
 _PATIENCE = 5.0
-"""Seconds that a program has to end by itself."""
+"""Seconds that a program has to exit after a signal."""
 
 
 class CommandError(ClusterError):

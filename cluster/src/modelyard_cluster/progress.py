@@ -1,4 +1,4 @@
-"""One line for each step: which of how many, what it is doing, how long it took."""
+"""One line for each step: its number, what it is doing, how long it took."""
 
 import sys
 import threading
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SILENCE = 30.0
-"""Seconds after which a step that has nothing new to say tells that it goes on."""
+"""Seconds after which a step without news prints that it is still running."""
 
 
 class Progress:
-    """Prints the steps of one command; steps may run side by side in threads."""
+    """Prints the steps of one command; steps may run in parallel in threads."""
 
     def __init__(
         self, total: int, write: Callable[[str], None] | None = None, silence: float = SILENCE

@@ -10,6 +10,10 @@ from modelyard_cluster.errors import ClusterError
 
 KUBERNETES_VERSION = "v1.34.4"
 """1.34 is the last release whose kubelet accepts cgroup v1 without being asked to."""
+ADMISSION_PLUGINS = ("NodeRestriction", "DenyServiceExternalIPs")
+"""In addition to the API server's defaults. NodeRestriction is kubeadm's default. Without the other one, a
+user who can create Services can redirect the traffic of any address, including pods of other namespaces
+(CVE-2020-8554)."""
 
 
 def _setting(default: Any, variable: str) -> Any:

@@ -47,6 +47,7 @@ func (f *front) admit(ctx fiber.Ctx) error {
 	}
 	defer f.requests.give(client.client)
 	if isUpload(ctx, path) {
+		frame(ctx)
 		return ctx.Next()
 	}
 	length := ctx.Request().Header.ContentLength()

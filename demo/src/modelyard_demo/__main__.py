@@ -222,7 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\nError: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. `make demo` begins anew with fresh objects.", file=sys.stderr)
+        print("\nInterrupted. `make demo` starts again with new objects.", file=sys.stderr)
         return 130
     if results.accuracy < s.ACCURACY:
         print(

@@ -19,7 +19,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Figure:
-    """A span that has a goal, or is merely worth telling."""
+    """A duration, with or without a goal."""
 
     name: str
     seconds: float

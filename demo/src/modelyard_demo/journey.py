@@ -13,11 +13,11 @@ from modelyard_demo.errors import DemoError
 from modelyard_demo.kubectl import Manifest
 
 STALLED_SECONDS = 20.0
-"""An object that says so for this long will not move until somebody does something."""
+"""An object that is stalled for this long needs a manual fix."""
 
 
 class ObjectError(DemoError):
-    """An object of ours did not get where it should; ``explain`` tells what is known about it."""
+    """An object did not reach the expected state; ``explain`` prints what is known about it."""
 
     def __init__(self, sentence: str, resource: str, name: str, namespace: str) -> None:
         super().__init__(sentence)

@@ -42,7 +42,7 @@ class BringUp:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that the two reports tell."""
+    """Everything that the two reports show."""
 
     bring_up: BringUp
     finished: float

@@ -19,7 +19,7 @@ from typing import TextIO
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 BRING_UP_SECONDS = 3600.0
-"""Longer than any bring-up takes: nothing waits for ever."""
+"""Longer than any start takes: nothing waits indefinitely."""
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 STARTED = "MODELYARD_DEMO_STARTED"
 BROUGHT_UP = "MODELYARD_DEMO_BROUGHT_UP"
@@ -107,8 +107,8 @@ def main(arguments: list[str]) -> int:
     failed = [job.target for job in jobs if job.returncode]
     if failed:
         print(
-            f"Error: `make {failed[0]}` failed; its last lines stand above. Mend what they say and run "
-            "`make demo` again: it goes on where it stopped.",
+            f"Error: `make {failed[0]}` failed; its last lines are above. Fix the problem and run "
+            "`make demo` again: it continues at the same step.",
             file=sys.stderr,
         )
         return 1

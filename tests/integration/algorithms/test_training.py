@@ -14,6 +14,7 @@ from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.contract.model_card import ModelCard
 from tests.integration.algorithms.store_server import StoreServer
 from tests.integration.algorithms.workload import Machine, Pod, eventually, succeed
+from tests.support import sockets
 
 LONG = {"epochs": 40, "width": 8, "batchSize": 16}
 """400 steps: long enough to be killed in the middle."""
@@ -178,3 +179,19 @@ def test_training_waits_while_the_object_store_is_away(machine: Machine, digits:
         "models/patient/model.json",
         "models/patient/model.safetensors",
     ]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_training_of_one_pod_listens_on_loopback_only(
+    machine: Machine, digits: DatasetSummary, processes: int
+) -> None:
+    """What PyTorch's processes exchange has no authentication, and others can reach a pod."""
+    task = machine.training("alone", digits, workers=1, hyperparameters=LONG | {"epochs": 2})
+    pod = machine.start("train", task.model_copy(update={"processes_per_worker": processes}))
+    seen: set[str] = set()
+    while pod.process.poll() is None:
+        seen |= sockets.listening(pod.process.pid)
+        time.sleep(0.05)
+    assert pod.outcome.reason == "Succeeded", pod.log
+    assert seen <= {"127.0.0.1", "::1"}
+    assert seen, "gloo listens for its peers"

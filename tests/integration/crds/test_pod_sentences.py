@@ -31,6 +31,21 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         )
         for quantity in (-1, "-1", "2E", "8Ei")
     ),
+    (
+        "TrainingJob",
+        {"resources": {"limits": {"cpu": "2E"}}},
+        "spec.resources.limits[cpu]",
+        "must not be below 0 or above 1E",
+    ),
+    *(
+        (
+            "TrainingJob",
+            {"resources": {amount: {"cpu": cores}}},
+            f"spec.resources.{amount}",
+            "cpu counts cores, at most 1000000 of them: write 500m or 4, for example",
+        )
+        for amount, cores in (("requests", "1E"), ("limits", 10**18), ("limits", "1000000001m"))
+    ),
     *(
         (
             kind,
@@ -103,7 +118,7 @@ def test_a_bad_field_of_a_pod_gets_one_sentence(
 
 
 def test_quantities_may_be_numbers_or_words(api_server: ApiServer, namespace: str) -> None:
-    limits = {"cpu": "1500m", "memory": "2Gi", "nvidia.com/gpu": 2, "nvidia.com/mig-1g.5gb": "1"}
-    resources = {"requests": {"cpu": 1, "memory": "1500M"}, "limits": limits}
+    limits = {"cpu": "1000k", "memory": "2Gi", "nvidia.com/gpu": 2, "nvidia.com/mig-1g.5gb": "1"}
+    resources = {"requests": {"cpu": "1500m", "memory": "1500M"}, "limits": limits}
     api_server.apply(manifest("TrainingJob", namespace, resources=resources))
     assert api_server.get("trainingjobs", "x", namespace)["spec"]["resources"] == resources

@@ -39,11 +39,14 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         )
         for source in ({}, {"upload": {}, "objectStore": {"prefix": "digits"}})
     ),
-    (
-        "Dataset",
-        {"source": {"objectStore": {}}},
-        "spec.source.objectStore",
-        "name a prefix of this namespace's bucket, or another bucket with credentialsSecretName",
+    *(
+        (
+            "Dataset",
+            {"source": {"objectStore": store}},
+            "spec.source.objectStore",
+            "name a prefix of this namespace's bucket, or another bucket with credentialsSecretName",
+        )
+        for store in ({}, {"prefix": ""}, {"prefix": "/"})
     ),
     (
         "Dataset",
@@ -81,6 +84,24 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         {"source": {"objectStore": FOREIGN | {"endpoint": "s3.example.com", "credentialsSecretName": "k"}}},
         "spec.source.objectStore.endpoint",
         "must be a URL without a path, for example https://s3.example.com",
+    ),
+    *(
+        (
+            "Dataset",
+            {"source": {"objectStore": FOREIGN | {"endpoint": endpoint, "credentialsSecretName": "k"}}},
+            "spec.source.objectStore.endpoint",
+            "must have a port from 1 to 65535, or none",
+        )
+        for endpoint in ("http://1.2.3.4:65536", "http://1.2.3.4:99999", "https://[::1]:0")
+    ),
+    *(
+        (
+            "Dataset",
+            {"source": {"objectStore": FOREIGN | {"region": region, "credentialsSecretName": "k"}}},
+            "spec.source.objectStore.region",
+            "must be the name of a region: letters and digits, with '-' or '_' between",
+        )
+        for region in ("a bé", "-eu", "eu_")
     ),
     *(
         (
@@ -255,6 +276,15 @@ def test_a_bad_field_gets_one_sentence(
     api_server: ApiServer, namespace: str, kind: str, spec: dict[str, Any], field: str, sentence: str
 ) -> None:
     assert_one_sentence(api_server, namespace, kind, spec, field, sentence)
+
+
+@pytest.mark.parametrize("endpoint", ["http://a", "http://a:1", "https://[::1]:9000", "http://1.2.3.4:65535"])
+@pytest.mark.parametrize("region", ["", "us-east-1", "eu_1"])
+def test_an_endpoint_and_a_region_are_taken(
+    api_server: ApiServer, namespace: str, endpoint: str, region: str
+) -> None:
+    store = FOREIGN | {"endpoint": endpoint, "region": region, "prefix": "/", "credentialsSecretName": "k"}
+    api_server.apply(manifest("Dataset", namespace, source={"objectStore": store}))
 
 
 @pytest.mark.parametrize(

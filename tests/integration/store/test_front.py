@@ -86,6 +86,30 @@ def test_an_upload_in_chunks_with_a_checksum_at_its_end_is_kept(tenants: Tenants
     assert tenants.a.send("GET", path).body == data
 
 
+@pytest.mark.parametrize("pieces", [1, 1000])
+@pytest.mark.parametrize("length", [True, False], ids=["length", "chunks"])
+def test_an_upload_in_many_chunks_is_kept(tenants: Tenants, length: bool, pieces: int) -> None:
+    """As an SDK sends it: in chunks of S3 within chunks of HTTP, wherever a packet ends."""
+    data, size = b"0123456789abcdef" * 65536, 65536
+    checksum = base64.b64encode(zlib.crc32(data).to_bytes(4)).decode()
+    chunks = [data[start : start + size] for start in range(0, len(data), size)]
+    body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    body += b"0\r\nx-amz-checksum-crc32:%b\r\n\r\n" % checksum.encode()
+    headers = {"X-Amz-Decoded-Content-Length": str(len(data)), "X-Amz-Trailer": "x-amz-checksum-crc32"}
+    payload, path = "STREAMING-UNSIGNED-PAYLOAD-TRAILER", f"/{tenants.own.bucket}/many"
+    sizes = len(body) if length else None
+    step = len(body) // pieces
+    parts = [body[start : start + step] for start in range(0, len(body), step)]
+    with connected(tenants.store.port) as connection:
+        connection.sendall(head(tenants.a, "PUT", path, length=sizes, headers=headers, payload=payload))
+        for part in parts:
+            connection.sendall(part if length else b"%x\r\n%b\r\n" % (len(part), part))
+        connection.sendall(b"" if length else b"0\r\n\r\n")
+        found = answer(connection)
+    assert found.startswith(b"HTTP/1.1 200"), found
+    assert tenants.a.send("GET", path).body == data
+
+
 def test_a_client_that_waits_for_leave_to_send_gets_it_once(tenants: Tenants) -> None:
     path = f"/{tenants.own.bucket}/expect"
     with connected(tenants.store.port) as connection:

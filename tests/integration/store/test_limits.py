@@ -123,6 +123,49 @@ def test_what_anybody_sends_stays_out_of_memory(store: StoreProgram, caller: Cal
     assert store.peak_memory < before + GROWTH
 
 
+TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+
+
+@pytest.mark.parametrize("length", [LARGE, None], ids=["length", "chunks"])
+@pytest.mark.parametrize("before_trailer", [b"0\r\n", b"4\r\ndata\r\n0\r\n"], ids=["empty", "data"])
+def test_what_follows_the_last_chunk_stays_out_of_memory(
+    store: StoreProgram, caller: Caller, before_trailer: bytes, length: int | None
+) -> None:
+    before, bare = store.peak_memory, b"a" * MEGABYTE
+    headers = {
+        "X-Amz-Decoded-Content-Length": "4" if b"data" in before_trailer else "0",
+        "X-Amz-Trailer": "x-amz-checksum-crc32",
+    }
+
+    def framed(data: bytes) -> bytes:
+        return data if length else b"%x\r\n%b\r\n" % (len(data), data)
+
+    with connected(store.port) as connection:
+        connection.sendall(
+            head(caller, "PUT", f"/{BUCKET}/key", length=length, headers=headers, payload=TRAILER)
+        )
+        connection.sendall(framed(before_trailer))
+        pour(connection, framed(bare), LARGE // MEGABYTE)
+        assert rest(connection).startswith(b"HTTP/1.1 400")
+    assert store.peak_memory < before + GROWTH
+
+
+@pytest.mark.parametrize("payload", [TRAILER, SIGNED])
+@pytest.mark.parametrize("size", [b"-5", b"x", b"", b"7fffffffffffffff", b"0" * 2000 + b"4"])
+def test_a_chunk_of_no_possible_size_is_refused(
+    store: StoreProgram, caller: Caller, size: bytes, payload: str
+) -> None:
+    body = b"%b;chunk-signature=%b\r\ndata\r\n" % (size, b"0" * 64)
+    headers = {"X-Amz-Decoded-Content-Length": "4", "X-Amz-Trailer": "x-amz-checksum-crc32"}
+    with connected(store.port) as connection:
+        connection.sendall(
+            head(caller, "PUT", f"/{BUCKET}/key", length=len(body), headers=headers, payload=payload)
+        )
+        connection.sendall(body)
+        assert answer(connection).startswith(b"HTTP/1.1 400")
+
+
 def test_many_long_lists_at_once_fit_the_container(tmp_path: Path) -> None:
     store = StoreProgram(tmp_path)
     store.start()

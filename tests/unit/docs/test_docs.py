@@ -16,14 +16,14 @@ from modelyard_operator.api.schema import Schema
 from modelyard_operator.desired import dataset_job, server_pod, training_pods
 
 ROOT = Path(__file__).parents[3]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "bench" / "notes").glob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TARGET = re.compile(r"`make ([a-z][a-z0-9-]*)")
 SOURCES = ("operator/src", "algorithms/src")
 MODELS = {kind.kind: kind.model for kind in KINDS}
 
-pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
 def test_the_api_reference_is_what_the_models_say() -> None:

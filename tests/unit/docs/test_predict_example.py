@@ -66,6 +66,15 @@ def test_a_refused_image_of_a_folder_is_named_by_its_file_and_the_others_are_ans
     assert printed.err.splitlines() == [f"3/{number}.png: the image is empty (0 bytes)" for number in (4, 9)]
 
 
+def test_a_folder_with_the_name_of_an_image_is_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "4" / "x.png").mkdir(parents=True)
+    monkeypatch.setattr(predict, "connect", _connected)
+    assert _run(monkeypatch, folder) == 1
+    assert "x.png" not in "".join(capsys.readouterr())
+
+
 def test_a_folder_of_images_that_are_taken_is_answered_in_its_order(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -101,6 +110,23 @@ def test_a_server_that_is_away_is_one_sentence(
     assert code.startswith("http://127.0.0.1:1 does not answer (")
     assert code.endswith("): start the port-forward, or give the server's address in --url or MODELYARD_URL")
     assert "\n" not in code
+
+
+@pytest.mark.parametrize("token", ["a\nb", "schlüssel"])
+def test_a_token_that_is_none_is_one_sentence(
+    folder: Path, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELYARD_TOKEN", token)
+    code = str(_run(monkeypatch, folder, "--url", "http://127.0.0.1:1"))
+    assert code == (
+        "MODELYARD_TOKEN has a line break or a character that is not ASCII: set it again, from the "
+        "Secret that the Deployment's status.tokenSecretName names"
+    )
+
+
+def test_a_line_break_after_the_token_is_no_part_of_it() -> None:
+    with predict.connect("http://127.0.0.1:1", " abc\n") as client:
+        assert client.headers["Authorization"] == "Bearer abc"
 
 
 def test_another_url_than_one_of_http_is_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

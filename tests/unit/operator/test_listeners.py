@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from modelyard_operator.listeners import IDLE_OF_ONE, IDLE_SECONDS, Listeners
+from modelyard_operator.listeners import IDLE_SECONDS, OF_ONE, Listeners
 
 
 class Case:
@@ -45,6 +45,7 @@ async def case() -> AsyncIterator[Case]:
     found = Case()
     application = web.Application()
     application.router.add_get("/slow", found.slow)
+    application.router.add_post("/slow", found.slow)
     found.port = await found.listeners.serve(application, 0)
     yield found
     found.go.set()
@@ -65,6 +66,14 @@ async def test_a_connection_without_a_request_is_closed_after_a_while(case: Case
     assert await is_closed(reader)
 
 
+async def test_one_address_has_so_many_requests_at_once_and_no_more(case: Case) -> None:
+    """Whose bodies do not come."""
+    head = b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\nx"
+    readers = [await case.connect(head) for _ in range(OF_ONE + 20)]
+    case.listeners.sweep()
+    assert sum([await is_closed(reader) for reader in readers]) == 20
+
+
 async def test_a_request_that_takes_long_is_answered(case: Case) -> None:
     async with aiohttp.ClientSession() as session:
         answer = asyncio.create_task(session.get(f"http://127.0.0.1:{case.port}/slow"))
@@ -77,7 +86,7 @@ async def test_a_request_that_takes_long_is_answered(case: Case) -> None:
 
 
 async def test_one_address_has_so_many_idle_connections_and_no_more(case: Case) -> None:
-    readers = [await case.connect() for _ in range(IDLE_OF_ONE + 20)]
+    readers = [await case.connect() for _ in range(OF_ONE + 20)]
     case.listeners.sweep()
     closed = [await is_closed(reader) for reader in readers[-25:]] + [
         await is_closed(reader) for reader in readers[:2]

@@ -55,7 +55,7 @@ class Images:
         """
         classes = {label: index for index, label in enumerate(labels)}
         self.shape = shape
-        self.classes_n = torch.tensor([_class(piece, classes) for piece in pieces], dtype=torch.int64)
+        self.classes_n = torch.tensor([classes[piece.label] for piece in pieces], dtype=torch.int64)
         self._pieces = pieces
         self._file = _map(path)
         self._steps = pixel_steps(width=shape[2], height=shape[1], channels=shape[0])
@@ -125,16 +125,6 @@ def memory_budget(processes: int, channels: int) -> int:
     """Bytes of decoded images that each channel of each process may hold."""
     memory = resources.memory_limit() or DEFAULT_MEMORY
     return int(memory * MEMORY_SHARE / (processes * max(1, channels)))
-
-
-def _class(piece: Piece, classes: dict[str, int]) -> int:
-    try:
-        return classes[piece.label]
-    except KeyError:
-        raise WorkloadError(
-            report.INVALID_DATA,
-            f"{piece.key!r} has label {piece.label!r}, which the training data do not have",
-        ) from None
 
 
 def _map(path: Path) -> mmap.mmap | bytes:

@@ -11,6 +11,8 @@ import socket
 import struct
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -42,21 +44,30 @@ class Group:
         return self.rank == 0
 
 
-def join(task: TrainingTask) -> Group:
+def join(task: TrainingTask, meeting: Path) -> Group:
     """Join the process group that torchrun describes in the environment.
+
+    Args:
+        meeting: where the processes of a training of one pod meet: a file that is not there yet.
 
     Raises:
         WorkloadError: GPUMissing.
     """
     local_rank = int(os.environ["LOCAL_RANK"])
     device = choose_device(task.gpus_per_worker, task.processes_per_worker, local_rank)
+    where: dict[str, Any] = {}
+    if task.workers == 1:
+        # What is said between the processes is neither authenticated nor encrypted: it stays in the pod.
+        os.environ.update({"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"})
+        ranks = {"rank": int(os.environ["RANK"]), "world_size": int(os.environ["WORLD_SIZE"])}
+        where = {"init_method": meeting.absolute().as_uri(), **ranks}
     if device.type == "cuda":
         torch.cuda.set_device(device)
-        dist.init_process_group("nccl", timeout=COLLECTIVE_TIMEOUT, device_id=device)
+        dist.init_process_group("nccl", timeout=COLLECTIVE_TIMEOUT, device_id=device, **where)
     else:
         torch.set_num_threads(resources.threads(task.processes_per_worker))
         choose_interface(os.environ["MASTER_ADDR"])
-        dist.init_process_group("gloo", timeout=COLLECTIVE_TIMEOUT)
+        dist.init_process_group("gloo", timeout=COLLECTIVE_TIMEOUT, **where)
     return Group(dist.get_rank(), dist.get_world_size(), local_rank, device)
 
 

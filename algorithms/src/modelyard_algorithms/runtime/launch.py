@@ -39,6 +39,8 @@ SHUTDOWN_SECONDS = 25
 """From SIGTERM until torchrun kills its workers: less than a pod's usual grace period of 30 s."""
 TAIL_LINES = 25
 OUTCOMES = "outcomes"
+MEETING = "process-group"
+"""The file in which the processes of a training of one pod meet."""
 KILLED = re.compile(r"exitcode\s*:\s*-(\d+)")
 """torchrun's summary of a worker that a signal ended."""
 NOT_JOINED = re.compile(r"timed out after \d+ms while trying to connect|Timed out .*clients joined")
@@ -91,6 +93,7 @@ class Launcher:
         # A container that was restarted in its pod must not find marks of the one before.
         for leftover in (self._outcomes, self._paths.scratch / prefetch.DATA):
             shutil.rmtree(leftover, ignore_errors=True)
+        (self._paths.scratch / MEETING).unlink(missing_ok=True)
         self._outcomes.mkdir(parents=True)
         previous = signal.signal(signal.SIGTERM, self._terminate)
         try:
@@ -190,9 +193,11 @@ def command(task: TrainingTask, rank: int) -> list[str]:
     entry = Path(modelyard_algorithms.__file__).with_name("__main__.py")
     port = os.environ.get("MODELYARD_RENDEZVOUS_PORT") or environment.RENDEZVOUS_PORT
     meeting = (
-        ["--standalone"]
+        # A module of ours, so that nothing listens on the network: see there.
+        ["modelyard_algorithms.runtime.agent", "--nnodes=1", "--rdzv-backend=alone"]
         if task.workers == 1
         else [
+            "torch.distributed.run",
             f"--nnodes={task.workers}",
             f"--node-rank={rank}",
             f"--master-addr={task.master_address}",
@@ -203,7 +208,6 @@ def command(task: TrainingTask, rank: int) -> list[str]:
     return [
         sys.executable,
         "-m",
-        "torch.distributed.run",
         *meeting,
         f"--nproc-per-node={task.processes_per_worker}",
         "--max-restarts=0",

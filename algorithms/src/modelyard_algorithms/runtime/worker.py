@@ -43,7 +43,7 @@ def main() -> int:
 def _train(task: TrainingTask, paths: Paths, stop: Stop) -> TrainingResult:
     eager.install()
     config = catalog.parse(task.algorithm, dict(task.hyperparameters))
-    group = distributed.join(task)
+    group = distributed.join(task, paths.scratch / launch.MEETING)
     reporter = Reporter.of_training(task, paths.report_token, group.leads)
     context = Context(
         task=task,

@@ -52,8 +52,10 @@ def images_from_json(body: bytes | Mapping[str, Any]) -> list[bytes]:
         except (ValueError, RecursionError):
             raise RequestError(400, f"the body is not JSON; send {EXAMPLE}") from None
     instances = body.get("instances") if isinstance(body, Mapping) else None
-    if not isinstance(instances, list) or not instances:
+    if not isinstance(instances, list):
         raise RequestError(400, f"the body has no list of instances; send {EXAMPLE}")
+    if not instances:
+        raise RequestError(400, f"the list of instances is empty; send {EXAMPLE}")
     _bound(len(instances))
     return [_instance(value, number) for number, value in enumerate(instances)]
 

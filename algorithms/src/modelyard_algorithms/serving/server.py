@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from functools import partial
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from fastapi.responses import JSONResponse
 from kserve import ModelServer, model_server
 from starlette.exceptions import HTTPException
 
+from modelyard_algorithms.serving.connections import Connection, Connections
 from modelyard_algorithms.serving.dataplane import RawDataPlane
 from modelyard_algorithms.serving.errors import RequestError, invalid
 from modelyard_algorithms.serving.gate import Drain, Gate
@@ -44,6 +46,8 @@ class Server(ModelServer):  # type: ignore[misc]
         # A line for each probe and request would bury what matters; /metrics counts them.
         for name in ("uvicorn.access", "kserve.trace"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        # It warns of each request that is none; anybody can send them.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self.dataplane = RawDataPlane(model_registry=self.registered_models)
         self._drain = Drain()
         self._drain_seconds = drain_seconds
@@ -71,6 +75,7 @@ class Server(ModelServer):  # type: ignore[misc]
         """Nothing yet: uvicorn would replace them, and KServe's own unload the model at once."""
 
     async def _serve(self) -> None:
+        self._rest_server.config.http = partial(Connection, Connections())
         signals = asyncio.create_task(self._take_over_signals())
         await asyncio.gather(*self.servers)
         signals.cancel()

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
-from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
-from modelyard_algorithms.contract import environment, report
+from modelyard_algorithms.contract import environment
 from modelyard_algorithms.contract.task import Store
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.storage import errors
@@ -63,13 +62,7 @@ class ObjectStore:
         """
         self.store = store
         self.patience = patience or Patience.from_environment()
-        parts = urlsplit(store.endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
-            raise WorkloadError(
-                report.STORE_ACCESS_DENIED,
-                f"{store.endpoint!r} is not the address of an object store; "
-                'write it as "http://host:port" or "https://host:port"',
-            )
+        parts = errors.address(store)
         self._keys = MountedKeys(credentials, errors.secret_of(store))
         self._keys_were_good = False
         self._minio = Minio(

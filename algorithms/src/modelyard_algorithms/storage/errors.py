@@ -4,8 +4,10 @@ Error codes: Amazon S3 API Reference, "Error responses". MinIO adds those that b
 InsufficientStorage, QuotaExceeded and the conflicts of a file system's names.
 """
 
+from urllib.parse import SplitResult, urlsplit
+
 from minio.error import InvalidResponseError, S3Error, ServerError
-from minio.helpers import check_bucket_name
+from minio.helpers import BaseURL, check_bucket_name
 from urllib3.exceptions import HTTPError
 
 from modelyard_algorithms.contract import environment, report
@@ -87,6 +89,34 @@ class ObjectNameError(WorkloadError):
             report.OBJECT_NAME_REFUSED, f"{key!r} cannot be the key of an object in bucket {bucket!r}: {why}"
         )
         self.why = why
+
+
+def address(store: Store) -> SplitResult:
+    """The parts of the store's endpoint.
+
+    Raises:
+        WorkloadError: the client can use neither this endpoint, or not with this region.
+    """
+    named = _named(store, "endpoint")
+    what = f"{named} is {store.endpoint!r}, not the address of an object store"
+    advice = 'write it as "http://host:port" or "https://host:port"'
+    try:
+        parts = urlsplit(store.endpoint)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/")
+        BaseURL(store.endpoint, None)
+    except ValueError as error:
+        raise WorkloadError(report.STORE_ACCESS_DENIED, f"{what} ({error}); {advice}") from None
+    if not usable:
+        raise WorkloadError(report.STORE_ACCESS_DENIED, f"{what}; {advice}")
+    try:
+        BaseURL(store.endpoint, store.region)
+    except ValueError:
+        raise WorkloadError(
+            report.STORE_ACCESS_DENIED,
+            f"{_named(store, 'region')} is {store.region!r}, which is no region's name: write letters and "
+            "digits, with '-' or '_' between, for example us-east-1",
+        ) from None
+    return parts
 
 
 def check_names(store: Store, bucket: str, key: str) -> None:
@@ -244,10 +274,14 @@ def _where(store: Store) -> str:
 
 
 def _named(store: Store, what: str) -> str:
-    """The field that names the bucket or the region of a user's store; of the platform's it is a key."""
+    """The field that names a user's store, its bucket or region; of the platform's it is a key."""
     if store.field:
         return f"{store.field}.{what}"
-    keys = {"bucket": environment.BUCKET_FILE, "region": environment.REGION_FILE}
+    keys = {
+        "endpoint": environment.ENDPOINT_FILE,
+        "bucket": environment.BUCKET_FILE,
+        "region": environment.REGION_FILE,
+    }
     return f"{secret_of(store)}, key {keys[what]}"
 
 

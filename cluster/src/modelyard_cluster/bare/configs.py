@@ -9,7 +9,7 @@ import yaml
 from modelyard_cluster import cgroups
 from modelyard_cluster.bare import names
 from modelyard_cluster.paths import Paths
-from modelyard_cluster.settings import KUBERNETES_VERSION, Settings
+from modelyard_cluster.settings import ADMISSION_PLUGINS, KUBERNETES_VERSION, Settings
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 
@@ -87,7 +87,10 @@ def kubeadm_config(settings: Settings, paths: Paths, node_ip: str, resolv_conf: 
         "clusterName": settings.name,
         "kubernetesVersion": KUBERNETES_VERSION,
         "networking": {"podSubnet": settings.pod_cidr, "serviceSubnet": settings.service_cidr},
-        "apiServer": {"certSANs": ["127.0.0.1", "localhost"]},
+        "apiServer": {
+            "certSANs": ["127.0.0.1", "localhost"],
+            "extraArgs": [{"name": "enable-admission-plugins", "value": ",".join(ADMISSION_PLUGINS)}],
+        },
         "etcd": {"local": {"dataDir": str(names.ETCD_DATA)}},
     }
     return yaml.safe_dump_all([init, cluster, kubelet_config(settings, paths, resolv_conf)], sort_keys=False)

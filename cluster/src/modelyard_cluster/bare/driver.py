@@ -147,23 +147,23 @@ class BareDriver:
                 step.skip("is running" if not problem else "is kept")
             else:
                 if teardown.owned_marker(self._paths):
-                    step.say("a former cluster is there, but its API server is not: making it anew")
+                    step.say("the API server of an earlier cluster does not answer: creating it again")
                 self._start_runtime(node, step)
         with progress.step("Kubernetes") as step:
             if not problem:
                 step.skip(f"is healthy, kubeconfig {self._paths.kubeconfig}")
                 if node.is_outdated():
                     step.say(
-                        "it was made with another version or other address ranges than are set now; "
-                        "`make cluster-down cluster` makes it anew"
+                        "it was created with another version or other address ranges than those set now; "
+                        "`make cluster-down cluster` creates it again"
                     )
                 return
             if repairable:
-                step.say(f"the cluster is there, but {problem}: repairing it")
+                step.say(f"the cluster exists, but {problem}: repairing it")
                 if node.repair(step.say_sometimes):
                     step.outcome = f"repaired in {step.seconds:.1f} s, kubeconfig {self._paths.kubeconfig}"
                     return
-                step.say("it cannot be repaired: taking it down and making it anew")
+                step.say("it cannot be repaired: removing it and creating it again")
                 self._start_runtime(node, step)
             step.say("kubeadm init")
             node.initialise()

@@ -14,7 +14,7 @@ from modelyard_cluster.images.docker import DockerTarget
 from modelyard_cluster.images.targets import prune_registry
 from modelyard_cluster.paths import Paths
 from modelyard_cluster.progress import Progress
-from modelyard_cluster.settings import Settings
+from modelyard_cluster.settings import ADMISSION_PLUGINS, Settings
 
 _REGISTRY_IMAGE = "registry:3"
 _STEPS = 6
@@ -27,6 +27,8 @@ def kind_config(settings: Settings) -> str:
         {"containerPort": port, "hostPort": port, "listenAddress": "127.0.0.1", "protocol": "TCP"}
         for port in range(int(first), int(last or first) + 1)
     ]
+    plugins = {"enable-admission-plugins": ",".join(ADMISSION_PLUGINS)}
+    admission = {"kind": "ClusterConfiguration", "apiServer": {"extraArgs": plugins}}
     hosts = '[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'
     return yaml.safe_dump(
         {
@@ -38,6 +40,7 @@ def kind_config(settings: Settings) -> str:
                 "serviceSubnet": settings.service_cidr,
             },
             "nodes": [{"role": "control-plane", "extraPortMappings": mappings}],
+            "kubeadmConfigPatches": [yaml.safe_dump(admission)],
             "containerdConfigPatches": [hosts],
         },
         sort_keys=False,

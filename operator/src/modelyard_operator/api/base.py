@@ -122,13 +122,31 @@ Prefix = Annotated[
         ),
     ),
 ]
+_HOST_URL = r"^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])"
+_PORT = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
 EndpointUrl = Annotated[
     str,
     Field(
         max_length=500,
+        json_schema_extra=rules(
+            Rule(
+                f"self.matches('{_HOST_URL}(:[0-9]{{1,5}})?$')",
+                "must be a URL without a path, for example https://s3.example.com",
+            ),
+            Rule(
+                f"!self.matches('{_HOST_URL}:[0-9]{{1,5}}$') || self.matches(':{_PORT}$')",
+                "must have a port from 1 to 65535, or none",
+            ),
+        ),
+    ),
+]
+Region = Annotated[
+    str,
+    Field(
+        max_length=63,
         json_schema_extra=_matching(
-            r"self.matches('^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$')",
-            "must be a URL without a path, for example https://s3.example.com",
+            "self.matches('^([A-Za-z0-9]([-_A-Za-z0-9]*[A-Za-z0-9])?)?$')",
+            "must be the name of a region: letters and digits, with '-' or '_' between",
         ),
     ),
 ]
@@ -170,7 +188,7 @@ class ObjectStoreFolder(ApiModel):
     bucket: all of it."""
     endpoint: EndpointUrl | None = None
     """URL of another S3 endpoint, for example "https://s3.example.com"; default: the platform's."""
-    region: Annotated[str, Field(max_length=64)] | None = None
+    region: Region | None = None
     """Region of the bucket, where the endpoint wants one."""
     credentials_secret_name: ObjectName | None = None
     """Secret in the same namespace with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and
@@ -179,7 +197,7 @@ class ObjectStoreFolder(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
-                "has(self.bucket) || (has(self.prefix) && self.prefix != '')",
+                "has(self.bucket) || (has(self.prefix) && !self.prefix.matches('^/?$'))",
                 "name a prefix of this namespace's bucket, or another bucket with credentialsSecretName",
             ),
             Rule(

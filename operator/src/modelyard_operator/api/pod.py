@@ -59,6 +59,13 @@ _BYTES = Rule(
     "self.all(k, !(k in ['memory', 'ephemeral-storage']) || !string(self[k]).endsWith('m'))",
     "memory and storage are bytes, and m is a thousandth: write 512Mi, not 512m",
 )
+_CORES = Rule(
+    f"self.all(k, k != 'cpu' || !{_is_quantity('string(self[k])')} || "
+    "quantity(string(self[k])).compareTo(quantity('1M')) <= 0 || "
+    "quantity(string(self[k])).compareTo(quantity('1E')) > 0)",
+    "cpu counts cores, at most 1000000 of them: write 500m or 4, for example",
+)
+"""The scheduler adds thousandths of cores in 64 bits. Above 1E the quantity's own rule speaks."""
 _WHOLE = Rule(
     "self.all(k, !k.contains('/') || string(self[k]).matches('^[0-9]{1,7}$'))",
     "GPUs and other extended resources are whole numbers, for example nvidia.com/gpu: 1",
@@ -66,10 +73,11 @@ _WHOLE = Rule(
 _MIG = "one MIG slice for each pod, because PyTorch uses no more: ask for more workers or replicas"
 _ONE_SLICE = Rule("self.all(k, !k.contains('/mig-') || string(self[k]) in ['0', '1'])", _MIG)
 Requests = Annotated[
-    dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _BYTES, _WHOLE))
+    dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _BYTES, _CORES, _WHOLE))
 ]
 Limits = Annotated[
-    dict[str, Quantity], Field(max_length=16, json_schema_extra=rules(_RESOURCE, _BYTES, _WHOLE, _ONE_SLICE))
+    dict[str, Quantity],
+    Field(max_length=16, json_schema_extra=rules(_RESOURCE, _BYTES, _CORES, _WHOLE, _ONE_SLICE)),
 ]
 
 

@@ -218,7 +218,7 @@ class TrainingJobStatus(StatusBase):
     retry_time: str | None = None
     """When the next attempt begins."""
     active_seconds: float | None = None
-    """Time that earlier attempts ran, for activeDeadlineSeconds."""
+    """Seconds that all ended attempts took, their waiting for nodes too; activeDeadlineSeconds bounds it."""
     fingerprint: str | None = None
     """Digest of algorithm, hyperparameters and dataset versions: what checkpoints belong to."""
     dataset_names: dict[str, str] | None = None

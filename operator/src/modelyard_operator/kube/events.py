@@ -17,6 +17,7 @@ from modelyard_operator.kube.client import Client
 from modelyard_operator.kube.election import NotLeadingError
 from modelyard_operator.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from modelyard_operator.kube.limiter import Limiter
+from modelyard_operator.kube.turns import Turns
 from modelyard_operator.plan import Event, Manifest, Ref
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,8 @@ SAME_FOR = 600.0
 MERGE_EVERY = 60.0
 """The count is written at most this often."""
 REMEMBERED = 4096
-WAITING = 10_000
+WAITING = 1000
+"""Events of one namespace that are not sent yet."""
 LONGEST_NOTE = 1024
 SENDERS = 1
 """One after the other."""
@@ -65,7 +67,7 @@ class Recorder:
         """``busy`` says whether there is so much work that events should make way for it."""
         self._client, self._instance, self._clock, self._busy = client, instance[:128], clock, busy
         self._objects: OrderedDict[str, _Object] = OrderedDict()
-        self._waiting: asyncio.Queue[tuple[Ref, Manifest, bool]] = asyncio.Queue(WAITING)
+        self._waiting: Turns[tuple[Ref, Manifest, bool]] = Turns(WAITING)
 
     def record(self, about: Manifest, event: Event) -> None:
         """Send an event about an object, or count it where the same was said a short while ago."""
@@ -127,9 +129,7 @@ class Recorder:
         return known
 
     def _enqueue(self, ref: Ref, manifest: Manifest, *, create: bool) -> None:
-        try:
-            self._waiting.put_nowait((ref, manifest, create))
-        except asyncio.QueueFull:
+        if not self._waiting.put(ref.namespace, (ref, manifest, create)):
             metrics.EVENTS_SENT.labels("dropped").inc()
 
     def _manifest(self, about: Manifest, event: Event) -> Manifest:

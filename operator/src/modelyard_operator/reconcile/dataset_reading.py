@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,13 +13,15 @@ from modelyard_algorithms.contract.report import DatasetResult
 from modelyard_operator.api.dataset import DatasetSource
 from modelyard_operator.desired import stores
 from modelyard_operator.plan import Manifest, Observed, Storage, parse_time
-from modelyard_operator.policies import data_retry, failure, pod_start, pod_state, progress
+from modelyard_operator.policies import data_retry, deadlines, failure, pod_start, pod_state, progress
 from modelyard_operator.reconcile.standing import Standing
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 SPLITS = ("train", "validation")
 SILENT_SECONDS = 10.0
 """A Job without a pod for this long is being kept from making one."""
+END_SECONDS = 60.0
+"""A failed Job waits so long for its pod's end: the watch of the pods may be behind that of the Jobs."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ def observe(observed: Observed, job_name: str) -> Reading:
         if pod_state.phase(pod) == "Succeeded":
             return _result(pod)
     job = next((j for j in observed.children_of("Job") if j["metadata"]["name"] == job_name), None)
-    if job is not None and _has_failed(job):
-        return _cause(pods)
+    if job is not None and _failures(job):
+        return _ended(observed, job, pods)
     return _going_on(observed, job, [pod for pod in pods if not pod_state.terminating(pod)])
 
 
@@ -110,17 +112,31 @@ def _result(pod: Manifest) -> Reading:
         return Failed(data_retry.NO_RESULT, text)
 
 
-def _has_failed(job: Manifest) -> bool:
+def _failures(job: Manifest) -> list[Manifest]:
+    """Its conditions that say that it has failed; FailureTarget comes while its pod still ends."""
     conditions = job.get("status", {}).get("conditions", [])
-    return any(c["type"] in {"Failed", "FailureTarget"} and c["status"] == "True" for c in conditions)
+    return [c for c in conditions if c["type"] in {"Failed", "FailureTarget"} and c["status"] == "True"]
 
 
-def _cause(pods: Sequence[Manifest]) -> Failed:
+def _ended(observed: Observed, job: Manifest, pods: Sequence[Manifest]) -> Reading:
+    """Why the Job has failed, once its pod says so."""
     failed = [pod for pod in pods if pod_state.phase(pod) == "Failed"]
-    if not failed:
+    if failed:
+        cause = failure.root_cause(failed)
+        return Failed(cause.reason, cause.message, cause.retriable)
+    if not pods:
         return Failed("PodLost", "the pod that read the source was deleted")
-    cause = failure.root_cause(failed)
-    return Failed(cause.reason, cause.message, cause.retriable)
+    created = job["metadata"]["creationTimestamp"]
+    since = min(parse_time(str(found.get("lastTransitionTime", created))) for found in _failures(job))
+    left = deadlines.remaining(since, END_SECONDS, observed.now)
+    if left > 0:
+        return replace(_going_on(observed, job, pods), look_again=left)
+    name = pods[0]["metadata"]["name"]
+    text = (
+        f"pod {name!r} has not ended {END_SECONDS:.0f} s after its Job failed: "
+        f"`kubectl get pod {name} -o wide` says which node it is on, perhaps one that does not answer"
+    )
+    return Failed("PodLost", text)
 
 
 def _going_on(observed: Observed, job: Manifest | None, pods: Sequence[Manifest]) -> Running:

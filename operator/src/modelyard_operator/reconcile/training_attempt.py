@@ -8,7 +8,7 @@ from modelyard_operator.desired import rendezvous, training_pods
 from modelyard_operator.plan import Event, Manifest, Plan, Storage, parse_time, timestamp
 from modelyard_operator.policies import deadlines, failure, pod_start, pod_state, progress, retry
 from modelyard_operator.reconcile import dataset_use, training_end
-from modelyard_operator.reconcile.training_inputs import Inputs, replaced, spec_digest
+from modelyard_operator.reconcile.training_inputs import Inputs, anew, replaced, spec_digest
 from modelyard_operator.reconcile.training_state import State
 
 ECHO_SECONDS = 3.0
@@ -26,7 +26,7 @@ def begin(state: State, inputs: Inputs) -> Plan:
     if state.live_pods() or wait > 0:
         return _await_restart(state, wait)
     attempt = state.attempt + 1
-    message = _starting(attempt, state.spec.workers)
+    message = _starting(attempt, state.spec.workers) + anew(state, inputs)
     changes = {
         "attempt": attempt,
         "attemptSpec": inputs.spec_digest,
@@ -71,8 +71,13 @@ def watch(state: State, inputs: Inputs) -> Plan:
         return training_end.deadline_exceeded(state)
     pods = state.attempt_pods()
     failed = [pod for pod in pods.values() if pod_state.phase(pod) == "Failed"]
+    missing = sorted(set(range(state.attempt_workers)) - set(pods))
     if failed and not _only_echoes(state, pods, failed):
-        return training_end.failed(state, failure.root_cause(failed))
+        cause = failure.root_cause(failed)
+        # A rank that went while nobody watched is the cause of what the others report.
+        return training_end.failed(
+            state, training_end.pod_deleted(state, missing) if missing and cause.echo else cause
+        )
     done = len(pods) == state.attempt_workers and all(
         pod_state.phase(p) == "Succeeded" for p in pods.values()
     )
@@ -80,7 +85,6 @@ def watch(state: State, inputs: Inputs) -> Plan:
         return training_end.succeeded(state, pods[0])
     if spec_digest(state) != state.status.get("attemptSpec") and inputs.problem is None:
         return training_end.restart(state, "SpecChanged", "the spec was edited: restarting with the new one")
-    missing = sorted(set(range(state.attempt_workers)) - set(pods))
     if missing and state.status["phase"] == "Running":
         return training_end.failed(state, training_end.pod_deleted(state, missing))
     if missing and inputs.problem is None and replaced(state, inputs):
@@ -141,7 +145,8 @@ def _status(state: State, inputs: Inputs, pods: dict[int, Manifest]) -> tuple[Ma
     changes = _progress(state)
     summary = (changes.get("progress") or state.status.get("progress") or {}).get("summary")
     # The words that the attempt began with: while nothing has happened there is nothing to write.
-    said = _starting(state.attempt, state.attempt_workers)
+    plain, said = _starting(state.attempt, state.attempt_workers), str(state.status.get("message", ""))
+    said = said if said.startswith(plain) else plain
     if phase == "Running":
         said = f"attempt {state.attempt}: running"
     message = f"attempt {state.attempt}: {summary}" if summary else said

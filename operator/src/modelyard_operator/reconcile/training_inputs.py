@@ -84,6 +84,24 @@ def replaced(state: State, inputs: Inputs) -> bool:
     return bool(inputs.record["datasetUids"] != state.status.get("datasetUids"))
 
 
+def anew(state: State, inputs: Inputs) -> str:
+    """What to add where an attempt begins for which the checkpoints of the one before are of no use."""
+    before = state.status
+    if before.get("fingerprint") in {None, inputs.fingerprint}:
+        return ""
+    versions = before.get("datasetVersions", {})
+    other = [
+        found.name for channel, found in inputs.datasets.items() if found.version != versions.get(channel)
+    ]
+    if inputs.versions == versions:
+        why = "spec.hyperparameters was edited"
+    elif inputs.record["datasetNames"] != before.get("datasetNames"):
+        why = "spec.datasets was edited"
+    else:
+        why = f"Dataset {other[0]!r} was made again and has another version"
+    return f"; begins anew, without the checkpoints of attempt {state.attempt}: {why}"
+
+
 def _datasets(state: State) -> tuple[dict[str, TrainingInput], Problem | None]:
     """Datasets by channel. A job that has begun keeps the versions that it began with, as long as it names
     the same Datasets: with another version its checkpoints would be of no use."""

@@ -15,7 +15,8 @@ from modelyard_operator.reports.availability import Availability
 
 REMEMBERED = 10_000
 WRITES_PER_SECOND = 25.0
-"""All objects' status writes for reports together: with many that report, each waits longer."""
+"""All objects' status writes for reports together. Each namespace with reports has the same share of them:
+with many that report, each waits longer, and objects of other namespaces do not."""
 
 
 @dataclass(slots=True)
@@ -37,12 +38,14 @@ class Board:
     ) -> None:
         """``look`` is called with an object and in how many seconds it is to be looked at."""
         self._look, self._interval, self._clock = look, interval, clock
-        self._posts: OrderedDict[Key, _Post] = OrderedDict()
+        self._posts: dict[str, OrderedDict[Key, _Post]] = {}
+        """By namespace; in each the object that reported last comes last."""
+        self._remembered = 0
         self.availability = Availability(clock)
 
     def newest(self, key: Key, uid: str) -> Report | None:
         """The newest report of an object, if it was made for this very one."""
-        post = self._posts.get(key)
+        post = self._posts.get(key.namespace, OrderedDict[Key, _Post]()).get(key)
         return post.report if post is not None and post.report.uid == uid else None
 
     def reception(self, now: datetime) -> Reception:
@@ -52,30 +55,37 @@ class Board:
     def post(self, key: Key, report: Report) -> None:
         """Take a report in. The first one and each new stage show at once; others after a while."""
         now = self._clock()
-        before = self._posts.get(key)
+        posts = self._posts.setdefault(key.namespace, OrderedDict())
+        before = posts.get(key)
         if before is not None and _older(report, before.report):
             return
         if before is None or _news(before.report, report):
             shown = now
         else:
             # A look that is still to come will find this report too.
-            shown = before.shown if before.shown > now else max(before.shown + self._pace(), now)
-        self._posts[key] = _Post(report, shown)
-        self._posts.move_to_end(key)
-        while len(self._posts) > REMEMBERED:
-            self._posts.popitem(last=False)
+            shown = before.shown if before.shown > now else max(before.shown + self._pace(posts), now)
+        posts[key] = _Post(report, shown)
+        posts.move_to_end(key)
+        self._remembered += before is None
+        if self._remembered > REMEMBERED:
+            largest = max(self._posts.values(), key=len)
+            self.forget(next(iter(largest)))
         self._look(key, max(shown - now, 0.0))
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
-        self._posts.pop(key, None)
+        posts = self._posts.get(key.namespace, OrderedDict[Key, _Post]())
+        if posts.pop(key, None) is not None:
+            self._remembered -= 1
+            if not posts:
+                del self._posts[key.namespace]
 
     def __len__(self) -> int:
-        return len(self._posts)
+        return self._remembered
 
-    def _pace(self) -> float:
-        """Seconds between two looks at one object: longer with many that report."""
-        return max(self._interval, len(self._posts) / WRITES_PER_SECOND)
+    def _pace(self, posts: OrderedDict[Key, _Post]) -> float:
+        """Seconds between two looks at one object: longer with many of its namespace that report."""
+        return max(self._interval, len(posts) * len(self._posts) / WRITES_PER_SECOND)
 
 
 def _older(report: Report, before: Report) -> bool:

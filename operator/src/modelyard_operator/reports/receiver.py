@@ -145,6 +145,8 @@ async def _read(request: web.Request) -> Report:
             body = await request.read()
     except TimeoutError as error:
         raise Refusal(408, f"the report did not arrive within {BODY_SECONDS:.0f} s") from error
+    except (ConnectionError, web.RequestPayloadError) as error:
+        raise Refusal(400, "the report broke off") from error
     except web.HTTPRequestEntityTooLarge as error:
         raise Refusal(413, f"a report has at most {LARGEST_BODY} bytes") from error
     try:

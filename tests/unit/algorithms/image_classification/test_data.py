@@ -56,11 +56,6 @@ def test_images_are_brought_to_one_shape(tmp_path: Path, encoded: Encoded, chann
     assert images.pixels(torch.tensor([0, 1])).shape == (2, channels, 6, 4)
 
 
-def test_a_label_that_training_does_not_have_is_named(tmp_path: Path, encoded: Encoded) -> None:
-    with pytest.raises(WorkloadError, match=r"'c/0.png' has label 'c', which the training data do not have"):
-        _images(tmp_path, [("c", encoded())])
-
-
 def test_a_damaged_image_is_named(tmp_path: Path) -> None:
     with pytest.raises(WorkloadError, match=r"'a/0.png' is not a PNG"):
         _images(tmp_path, [("a", b"words")])

@@ -9,7 +9,7 @@ from modelyard_algorithms.contract.report import Outcome, TrainingResult
 from modelyard_algorithms.contract.task import Channel, Location, TrainingTask
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.paths import Paths
-from modelyard_algorithms.runtime import launch, outcome
+from modelyard_algorithms.runtime import agent, launch, outcome
 
 PLACE = Location(store="s", bucket="b", prefix="p/")
 TASK = TrainingTask(
@@ -60,7 +60,8 @@ def test_the_workers_meet_at_rank_0() -> None:
 
 def test_one_worker_meets_nobody() -> None:
     line = launch.command(TASK.model_copy(update={"workers": 1}), rank=0)
-    assert "--standalone" in line
+    assert "--nnodes=1" in line
+    assert f"--rdzv-backend={agent.BACKEND}" in line
     assert not any("master" in word for word in line)
 
 

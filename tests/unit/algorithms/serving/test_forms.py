@@ -47,7 +47,7 @@ def test_an_instance_holds_base64(instance: object) -> None:
         (b"[" * 100_000, "is not JSON"),
         (b"[]", "no list of instances"),
         (b"{}", "no list of instances"),
-        (b'{"instances": []}', "no list of instances"),
+        (b'{"instances": []}', "the list of instances is empty; send {"),
         (b'{"instances": {"data": "x"}}', "no list of instances"),
         (b'{"instances": [1]}', "instance 0 holds no image"),
         (b'{"instances": [{"data": 1}]}', "instance 0 holds no image"),

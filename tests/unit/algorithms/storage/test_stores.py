@@ -32,11 +32,40 @@ def test_one_client_serves_all(tmp_path: Path) -> None:
     assert stores.client("platform") is stores.client("platform")
 
 
-@pytest.mark.parametrize("endpoint", ["store:9000", "ftp://store", "http://store/with/path", "http://"])
-def test_an_endpoint_that_is_none_is_named(tmp_path: Path, endpoint: str) -> None:
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        *("store:9000", "ftp://store", "http://store/with/path", "http://", "http://store:99999"),
+        *("http://[::::]:9000", "http://user@store", "https://sqs.us-east-1.amazonaws.com"),
+    ],
+)
+def test_an_endpoint_that_is_none_is_named_with_its_field(tmp_path: Path, endpoint: str) -> None:
     _credentials(tmp_path)
-    with pytest.raises(WorkloadError, match="not the address of an object store"):
-        _stores(tmp_path, endpoint).client("platform")
+    for store, named in (
+        (Store(endpoint=endpoint, field="spec.source.objectStore"), "spec.source.objectStore.endpoint"),
+        (
+            Store(endpoint=endpoint, secret="modelyard-store"),
+            "Secret 'modelyard-store', key AWS_ENDPOINT_URL",
+        ),
+    ):
+        with pytest.raises(WorkloadError) as caught:
+            Stores({"platform": store}, tmp_path).client("platform")
+        assert caught.value.reason == report.STORE_ACCESS_DENIED
+        assert caught.value.message.startswith(f"{named} is {endpoint!r}, not the address of an object store")
+        assert caught.value.message.endswith('; write it as "http://host:port" or "https://host:port"')
+
+
+@pytest.mark.parametrize("region", ["a bé", "-", "x" * 64])
+def test_a_region_that_is_none_is_named_with_its_field(tmp_path: Path, region: str) -> None:
+    _credentials(tmp_path)
+    store = Store(endpoint="http://store:9000", region=region, field="spec.model.objectStore")
+    with pytest.raises(WorkloadError) as caught:
+        Stores({"platform": store}, tmp_path).client("platform")
+    assert caught.value.reason == report.STORE_ACCESS_DENIED
+    assert caught.value.message == (
+        f"spec.model.objectStore.region is {region!r}, which is no region's name: write letters and digits, "
+        "with '-' or '_' between, for example us-east-1"
+    )
 
 
 def test_missing_credentials_are_named_by_their_key(tmp_path: Path) -> None:

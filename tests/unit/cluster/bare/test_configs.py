@@ -53,6 +53,14 @@ def test_a_pod_reaches_itself_through_its_service(settings: Settings, paths: Pat
     assert json.loads(configs.cni_config(settings, paths, mtu=1500))["plugins"][0]["hairpinMode"] is True
 
 
+def test_no_service_may_take_the_traffic_of_any_address(paths: Paths) -> None:
+    (argument,) = _kubeadm(Settings(), paths)["ClusterConfiguration"]["apiServer"]["extraArgs"]
+    assert argument == {
+        "name": "enable-admission-plugins",
+        "value": "NodeRestriction,DenyServiceExternalIPs",
+    }
+
+
 def test_kubeadm_uses_our_ranges_version_and_name(paths: Paths) -> None:
     settings = Settings(name="mine", pod_cidr="100.64.0.0/16", service_cidr="100.65.0.0/16", api_port=7443)
     documents = _kubeadm(settings, paths)

@@ -63,7 +63,7 @@ def test_a_healthy_cluster_is_left_alone(paths: Paths, node: Node) -> None:
 
 def test_a_cluster_of_another_version_is_left_alone_and_said_to_be_one(paths: Paths, node: Node) -> None:
     node.outdated = True
-    assert "`make cluster-down cluster` makes it anew" in "".join(_ensure(paths))
+    assert "`make cluster-down cluster` creates it again" in "".join(_ensure(paths))
     assert node.done == []
 
 
@@ -88,7 +88,7 @@ def test_after_a_restart_or_a_killed_run_it_is_made_anew_without_a_vain_repair(
     node.trouble = "containerd and kubelet not running"
     lines = _ensure(paths)
     assert node.done == ["tear down", "initialise", "complete"]
-    assert "making it anew" in lines[0]
+    assert "creating it again" in lines[0]
 
 
 def test_a_repair_that_is_not_enough_ends_in_a_new_cluster(paths: Paths, node: Node) -> None:

@@ -44,6 +44,12 @@ def test_node_ports_answer_on_this_machine() -> None:
     assert {mapping["listenAddress"] for mapping in mappings} == {"127.0.0.1"}
 
 
+def test_no_service_may_take_the_traffic_of_any_address() -> None:
+    (patch,) = _config()["kubeadmConfigPatches"]
+    arguments = yaml.safe_load(patch)["apiServer"]["extraArgs"]
+    assert arguments == {"enable-admission-plugins": "NodeRestriction,DenyServiceExternalIPs"}
+
+
 def test_a_single_node_port_needs_no_range() -> None:
     (node,) = _config(Settings(node_ports="30080"))["nodes"]
     assert [mapping["hostPort"] for mapping in node["extraPortMappings"]] == [30080]

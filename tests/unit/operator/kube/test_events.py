@@ -116,3 +116,15 @@ async def test_events_make_way_for_work() -> None:
     await eventually(lambda: len(api.requests) == 5)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_many_events_of_one_namespace_do_not_delay_those_of_another() -> None:
+    api = FakeApi()
+    recorder = Recorder(api, "operator-0", Clock())
+    for number in range(events.WAITING + 10):
+        about = job(f"u{number}")
+        about["metadata"]["namespace"] = "crowd"
+        recorder.record(about, Event("Invalid", "no dataset", "Warning"))
+    recorder.record(job("mine"), Event("Starting", "attempt 1"))
+    await send(recorder)
+    assert "mine" in [found["regarding"]["uid"] for found in list(api.objects.values())[:2]]

@@ -93,6 +93,11 @@ def fail(sim: Simulation, reason: str, *, retriable: bool = True, message: str =
     sim.children_of("Job")[-1]["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
 
 
+def job_fails(sim: Simulation, condition: str) -> None:
+    found = {"type": condition, "status": "True", "lastTransitionTime": timestamp(sim.now)}
+    sim.children_of("Job")[-1]["status"] = {"conditions": [found]}
+
+
 def remove_jobs_pods(sim: Simulation) -> None:
     """The garbage collector: pods whose Job is gone."""
     jobs = {job["metadata"]["name"] for job in sim.children_of("Job")}
@@ -392,6 +397,41 @@ class TestFailure:
         succeed(sim)
         sim.settle()
         assert sim.status["phase"] == "Ready"
+
+    @pytest.mark.parametrize("condition", ["FailureTarget", "Failed"])
+    @pytest.mark.parametrize("terminating", [False, True])
+    def test_a_jobs_failure_that_is_seen_before_its_pods_end_waits_for_it(
+        self, condition: str, terminating: bool
+    ) -> None:
+        """Two watches: that of the Jobs may be ahead of that of the pods."""
+        sim = reading(dataset())
+        before = sim.status
+        job_fails(sim, condition)
+        if terminating:
+            sim.children["Pod", pod(sim)]["metadata"]["deletionTimestamp"] = timestamp(sim.now)
+        assert sim.settle().requeue_after == 60.0
+        assert (sim.status, sim.events) == (before, ["Processing"])
+        sim.tick(59)
+        fail(sim, "InvalidData", retriable=False, message="3.png is no image")
+        last = sim.settle()
+        assert (sim.condition("Stalled")["reason"], sim.status["message"]) == (
+            "InvalidData",
+            "3.png is no image",
+        )
+        assert last.requeue_after is None
+
+    def test_a_pod_whose_end_never_comes_is_waited_for_only_so_long(self) -> None:
+        sim = reading(dataset())
+        name = pod(sim)
+        job_fails(sim, "FailureTarget")
+        sim.settle()
+        sim.tick(60)
+        assert sim.settle().requeue_after == 15.0
+        assert sim.condition("Stalled")["reason"] == "PodLost"
+        assert sim.status["message"] == (
+            f"pod {name!r} has not ended 60 s after its Job failed: `kubectl get pod {name} -o wide` says "
+            "which node it is on, perhaps one that does not answer; another try follows"
+        )
 
     def test_a_pod_without_last_words_says_how_it_ended(self) -> None:
         sim = reading(dataset())

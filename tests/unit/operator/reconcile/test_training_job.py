@@ -536,6 +536,18 @@ def test_a_disruption_or_a_deleted_pod_counts_as_no_failure() -> None:
     assert sim.status["attempt"] == 3
 
 
+def test_a_pod_that_was_deleted_while_no_operator_ran_counts_as_no_failure() -> None:
+    """The survivors have ended meanwhile, and all that they can report is that a peer is lost."""
+    sim = running(backoffLimit=0)
+    del sim.children["Pod", "j-1-1"]
+    sim.pod_ends("j-1-0", 1, message='{"reason": "PeerLost", "message": "another worker went away"}')
+    sim.tick(120)
+    sim.settle()
+    assert sim.status["failure"]["reason"] == "PodDeleted"
+    assert sim.status["failures"] == 0
+    assert names(sim) == ["j-2-0", "j-2-1"]
+
+
 def test_no_attempt_begins_while_a_pod_of_the_last_one_may_still_run() -> None:
     sim = running()
     lingering = sim.children["Pod", "j-1-0"]

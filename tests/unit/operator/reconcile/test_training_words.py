@@ -1,11 +1,22 @@
 """What a TrainingJob says: in the columns of kubectl get, after its end, and while it is suspended."""
 
+import copy
+import dataclasses
 from typing import Any
 
 from modelyard_operator.reconcile.training_attempt import QUIET_SECONDS
 from modelyard_operator.reconcile.training_end import AGAIN, EDITED
 from tests.support.simulated import Simulation
-from tests.unit.operator.reconcile.test_training_job import SUCCESS, job, names, outcome, report, running
+from tests.unit.operator.reconcile.test_training_job import (
+    DATASET,
+    SUCCESS,
+    dataset,
+    job,
+    names,
+    outcome,
+    report,
+    running,
+)
 
 
 def trains(sim: Simulation, step: int = 5, **fields: Any) -> None:
@@ -58,6 +69,53 @@ class TestReason:
         assert sim.condition("Stalled")["status"] == "False"
         trains(sim, step=6)
         assert (sim.status["phase"], "reason" in sim.status) == ("Running", False)
+
+
+class TestAnew:
+    """Checkpoints are of use only to an attempt on the same data with the same hyperparameters."""
+
+    def again(self, sim: Simulation, replaced: bool = False, **spec: Any) -> str:
+        """What the next attempt says as it begins."""
+        sim.edit(suspend=True)
+        sim.settle()
+        if replaced:
+            found = copy.deepcopy(dataset(version="sha256:" + "cd" * 32))
+            found["metadata"]["uid"] = "33333333-2222-3333-4444-555555555555"
+            sim.references[DATASET] = found
+        sim.edit(suspend=False, **spec)
+        begun = sim.reconcile()
+        (event,) = begun.events
+        assert (event.reason, event.message) == ("Starting", sim.status["message"])
+        sim.settle()
+        assert sim.status["message"] == sim.condition("Reconciling")["message"] == event.message
+        return event.message
+
+    def test_a_dataset_that_was_made_again_is_named(self) -> None:
+        assert self.again(running(), replaced=True) == (
+            "attempt 2: starting 2 workers; begins anew, without the checkpoints of attempt 1: Dataset "
+            "'digits' was made again and has another version"
+        )
+
+    def test_edited_hyperparameters_are_named(self) -> None:
+        sim = running(workers=1)
+        assert self.again(sim, hyperparameters={"epochs": 7}) == (
+            "attempt 2: starting 1 worker; begins anew, without the checkpoints of attempt 1: "
+            "spec.hyperparameters was edited"
+        )
+        sim.pods_run()
+        sim.settle()
+        assert sim.status["message"] == "attempt 2: running"
+
+    def test_another_dataset_in_the_spec_is_an_edit_of_it(self) -> None:
+        sim = running()
+        other = dataset(version="sha256:" + "cd" * 32)
+        other["metadata"] |= {"name": "more", "uid": "3" * 36}
+        sim.references[dataclasses.replace(DATASET, name="more")] = other
+        said = self.again(sim, datasets=[{"channel": "train", "dataset": "more"}])
+        assert said.endswith("without the checkpoints of attempt 1: spec.datasets was edited")
+
+    def test_an_edit_that_changes_no_result_goes_on_from_the_checkpoints(self) -> None:
+        assert self.again(running(), workers=3) == "attempt 2: starting 3 workers"
 
 
 class TestTimeLeft:

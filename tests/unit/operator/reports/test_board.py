@@ -4,6 +4,7 @@ from typing import Any
 
 from modelyard_algorithms.contract.report import Report
 from modelyard_operator.kube.queue import Key
+from modelyard_operator.reports import board
 from modelyard_operator.reports.board import Board
 
 KEY = Key("TrainingJob", "ns", "j")
@@ -95,3 +96,24 @@ def test_what_is_gone_is_forgotten_and_memory_is_bounded() -> None:
     for number in range(10_050):
         desk.post(Key("TrainingJob", "ns", f"j{number}"))
     assert len(desk.board) == 10_000
+
+
+def test_many_reports_of_one_namespace_do_not_delay_those_of_another() -> None:
+    desk = Desk()
+    for number in range(1000):
+        desk.post(Key("TrainingJob", "crowd", f"j{number}"), namespace="crowd")
+    desk.post(KEY)
+    desk.now += 0.1
+    assert desk.post(KEY, step=1) == [("j", 1.9)]
+    ((_, crowd),) = desk.post(Key("TrainingJob", "crowd", "j0"), namespace="crowd", step=1)
+    assert crowd > 60
+
+
+def test_one_namespace_cannot_make_the_reports_of_another_forgotten() -> None:
+    desk = Desk()
+    desk.post(KEY)
+    for number in range(board.REMEMBERED + 10):
+        desk.post(Key("TrainingJob", "crowd", f"j{number}"), namespace="crowd")
+    assert desk.board.newest(KEY, "u1") is not None
+    assert len(desk.board) == board.REMEMBERED
+    assert desk.board.newest(Key("TrainingJob", "crowd", "j0"), "u1") is None

@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import json
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
@@ -17,6 +19,7 @@ from modelyard_operator.api.base import API_VERSION
 from modelyard_operator.kube.errors import UnavailableError
 from modelyard_operator.kube.queue import Key
 from modelyard_operator.kube.store import Store
+from modelyard_operator.listeners import Listeners
 from modelyard_operator.plan import Manifest
 from modelyard_operator.reports.availability import LATE_SECONDS
 from modelyard_operator.reports.board import Board
@@ -149,6 +152,39 @@ async def test_a_report_of_the_objects_own_pod_is_taken(desk: Desk) -> None:
     newest = desk.board.newest(Key("TrainingJob", "ns", "j"), "u1")
     assert newest is not None
     assert newest.metrics == {"loss": 0.5}
+
+
+async def test_a_report_that_breaks_off_is_no_error_of_the_operators(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Served as the operator serves it: the log shows nothing of a client that goes."""
+    listeners = Listeners("127.0.0.1")
+    port = await listeners.serve(desk.receiver.application(), 0)
+    for body in (b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"POST /v1/reports HTTP/1.1\r\nAuthorization: Bearer " + token().encode() + b"\r\n" + body
+        )
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.transport.abort()
+        await asyncio.sleep(0.1)
+    await listeners.close()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_body_that_is_not_what_its_encoding_says_is_refused(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    listeners = Listeners("127.0.0.1")
+    port = await listeners.serve(desk.receiver.application(), 0)
+    headers = {"Authorization": f"Bearer {token()}", "Content-Encoding": "gzip"}
+    async with aiohttp.ClientSession() as session:
+        answer = await session.post(f"http://127.0.0.1:{port}/v1/reports", data=b"hello", headers=headers)
+        assert answer.status == 400
+        assert "not a report" in (await answer.json())["error"]
+    await listeners.close()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_a_token_is_reviewed_once_until_its_answer_is_old(desk: Desk) -> None:

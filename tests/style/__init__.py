@@ -1,0 +1,1 @@
+"""Checks of style that ruff does not have; `make lint` runs them."""
