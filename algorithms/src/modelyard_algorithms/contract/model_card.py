@@ -7,17 +7,7 @@ from pydantic import Field
 
 from modelyard_algorithms.contract.base import WireModel
 from modelyard_algorithms.contract.digests import digest_of
-
-
-class Preprocessing(WireModel):
-    """How an image becomes a tensor: resize, convert, scale to [0, 1], then (x - mean) / std."""
-
-    width: int
-    height: int
-    channels: int
-    mean: list[float]
-    std: list[float]
-
+from modelyard_algorithms.contract.preprocessing import Preprocessing
 
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")]
 """A file lies beside model.json: it has no path."""

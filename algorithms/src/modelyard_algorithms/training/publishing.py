@@ -10,7 +10,8 @@ from torch import Tensor
 
 from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.digests import digest_of
-from modelyard_algorithms.contract.model_card import ModelCard, Preprocessing, digest_of_files
+from modelyard_algorithms.contract.model_card import ModelCard, digest_of_files
+from modelyard_algorithms.contract.preprocessing import Preprocessing
 from modelyard_algorithms.contract.report import TrainingResult
 from modelyard_algorithms.training.context import Context
 

@@ -1,7 +1,7 @@
 """Images as tensors: decoded once into memory where they fit, else at each use.
 
-Legend of shapes: n samples, c channels, h and w pixels. Tensors of pixels are uint8 until
-``normalize``: a quarter of the memory of floats.
+Legend of shapes: n samples, c channels, h and w pixels. Tensors of pixels are uint8 until they are
+normalised: a quarter of the memory of floats.
 """
 
 import math
@@ -10,16 +10,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from modelyard_algorithms import imaging, resources
+from modelyard_algorithms import imaging, inputs, resources
 from modelyard_algorithms.contract import report
 from modelyard_algorithms.contract.limits import MAX_PIXELS
 from modelyard_algorithms.contract.manifest import DatasetSummary
-from modelyard_algorithms.contract.model_card import Preprocessing
+from modelyard_algorithms.contract.preprocessing import Preprocessing, pixel_steps
 from modelyard_algorithms.contract.task import Channel
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.runtime.prefetch import Piece
@@ -67,6 +65,7 @@ class Images:
         self.classes_n = torch.tensor([classes[piece.label] for piece in pieces], dtype=torch.int64)
         self._pieces = pieces
         self._file = _map(path)
+        self._steps = pixel_steps(width=shape[2], height=shape[1], channels=shape[0])
         self._max_pixels = max_pixels
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._decoded_nchw: Tensor | None = None
@@ -99,7 +98,7 @@ class Images:
     def _image(self, piece: Piece) -> Tensor:
         data = self._file[piece.offset : piece.offset + piece.size]
         try:
-            return to_tensor(imaging.decode(data, self._max_pixels, self.shape[0]), self.shape)
+            return inputs.pixels(data, self._steps, self._max_pixels)
         except imaging.BadImageError as error:
             raise WorkloadError(
                 report.INVALID_DATA, f"{piece.key!r} {error}; validate the Dataset again"
@@ -129,22 +128,6 @@ def check_labels(
     )
 
 
-def to_tensor(image: Image.Image, shape: tuple[int, int, int]) -> Tensor:
-    """The image resized to (c, h, w), uint8; training and serving both come through here."""
-    channels, height, width = shape
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.array(image, dtype=np.uint8))
-    return pixels.reshape(height, width, channels).permute(2, 0, 1)
-
-
-def normalize(pixels_nchw: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """uint8 pixels to float32: scaled to [0, 1], then (x - mean) / std for each channel."""
-    mean = torch.tensor(preprocessing.mean, device=pixels_nchw.device).reshape(1, -1, 1, 1)
-    std = torch.tensor(preprocessing.std, device=pixels_nchw.device).reshape(1, -1, 1, 1)
-    return (pixels_nchw.float() / 255 - mean) / std
-
-
 def preprocessing_of(
     images: Images, group: Group, batch: int, meanwhile: Callable[[], None] = lambda: None
 ) -> Preprocessing:
@@ -171,7 +154,9 @@ def preprocessing_of(
     if group.world > 1:
         levels_cl = sum_over_ranks(levels_cl.to(group.device)).cpu()
     mean, deviation = zip(*(_moments(levels) for levels in levels_cl.tolist()), strict=True)
-    return Preprocessing(width=width, height=height, channels=channels, mean=list(mean), std=list(deviation))
+    return Preprocessing.of(
+        width=width, height=height, channels=channels, mean=list(mean), std=list(deviation)
+    )
 
 
 def _moments(counts: list[int]) -> tuple[float, float]:

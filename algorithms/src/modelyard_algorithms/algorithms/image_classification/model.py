@@ -12,7 +12,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from modelyard_algorithms.algorithms.image_classification.config import Config
-from modelyard_algorithms.contract.model_card import Preprocessing
+from modelyard_algorithms.contract.preprocessing import Preprocessing
 
 CONVOLUTIONS = 5
 WIDTHS = (1, 1, 2, 2, 4)

@@ -3,19 +3,19 @@
 Light beside train: it needs no process group, and the server imports only this.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import safetensors.torch
 from torch import Tensor
 
-from modelyard_algorithms import imaging
+from modelyard_algorithms import imaging, inputs
 from modelyard_algorithms.algorithms.image_classification.answer import SCORES, Classifier
 from modelyard_algorithms.algorithms.image_classification.config import Config
-from modelyard_algorithms.algorithms.image_classification.data import normalize, to_tensor
 from modelyard_algorithms.algorithms.image_classification.model import build_model
 from modelyard_algorithms.contract import layout
-from modelyard_algorithms.contract.model_card import ModelCard, Preprocessing
+from modelyard_algorithms.contract.model_card import ModelCard
+from modelyard_algorithms.contract.preprocessing import PixelStep
 from modelyard_algorithms.inference.predictor import Array, BadItemError, Predictor
 from modelyard_algorithms.inference.torch_engine import TorchEngine
 
@@ -42,10 +42,10 @@ def load(files: Mapping[str, bytes], card: ModelCard, max_pixels: int) -> Predic
         raise ValueError(f"the weights do not fit model.json: {str(error).splitlines()[0]}") from None
 
     def forward(pixels_nchw: Tensor) -> dict[str, Tensor]:
-        return {SCORES: model(normalize(pixels_nchw, preprocessing)).softmax(dim=1)}
+        return {SCORES: model(inputs.normalize(pixels_nchw, preprocessing.normalize)).softmax(dim=1)}
 
     return Predictor(
-        decode=ImageDecoder(preprocessing, max_pixels),
+        decode=ImageDecoder(preprocessing.pixel_steps, max_pixels),
         engine=TorchEngine(forward),
         answer=Classifier(card.labels),
     )
@@ -54,13 +54,13 @@ def load(files: Mapping[str, bytes], card: ModelCard, max_pixels: int) -> Predic
 class ImageDecoder:
     """Encoded images to samples (c, h, w) of uint8, by the same functions as in training."""
 
-    def __init__(self, preprocessing: Preprocessing, max_pixels: int) -> None:
+    def __init__(self, steps: Sequence[PixelStep], max_pixels: int) -> None:
         """
         Args:
-            preprocessing: The shape that the model takes.
+            steps: As model.json records them.
             max_pixels: Images with more are refused before they are decoded.
         """
-        self._shape = (preprocessing.channels, preprocessing.height, preprocessing.width)
+        self._steps = steps
         self._max_pixels = max_pixels
 
     def __call__(self, item: bytes, media_type: str) -> Array:  # noqa: ARG002 - the bytes show the format
@@ -70,7 +70,7 @@ class ImageDecoder:
             BadItemError: it is not an acceptable image.
         """
         try:
-            image = imaging.decode(item, self._max_pixels, self._shape[0])
+            pixels_chw = inputs.pixels(item, self._steps, self._max_pixels)
         except imaging.BadImageError as error:
             raise BadItemError("image", str(error)) from None
-        return np.ascontiguousarray(to_tensor(image, self._shape).numpy())
+        return np.ascontiguousarray(pixels_chw.numpy())

@@ -16,6 +16,7 @@ from modelyard_algorithms.algorithms.image_classification.config import Config
 from modelyard_algorithms.algorithms.image_classification.data import Images
 from modelyard_algorithms.algorithms.image_classification.model import build_model
 from modelyard_algorithms.contract.report import TrainingResult
+from modelyard_algorithms.inputs import normalize
 from modelyard_algorithms.runtime import prefetch
 from modelyard_algorithms.training import loop
 from modelyard_algorithms.training.classification import ClassificationMetrics
@@ -67,7 +68,7 @@ class ImageClassification:
         images = self._images[split]
         pixels_nchw = images.pixels(indices_n).to(device, non_blocking=True)
         targets_n = images.classes_n[indices_n].to(device, non_blocking=True)
-        return data.normalize(pixels_nchw, self._preprocessing), targets_n
+        return normalize(pixels_nchw, self._preprocessing.normalize), targets_n
 
     def loss(self, model: nn.Module, batch: Batch) -> Loss:
         """Cross-entropy, a mean over samples; the outputs are logits (n, k)."""

@@ -9,6 +9,7 @@ import torch
 from modelyard_algorithms.algorithms.image_classification import data
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.failure import WorkloadError
+from modelyard_algorithms.inputs import normalize
 from modelyard_algorithms.runtime.prefetch import Piece
 from modelyard_algorithms.training.distributed import Group
 from modelyard_algorithms.training.stop import Stop, TerminatedError
@@ -66,7 +67,7 @@ def test_a_damaged_image_is_named(tmp_path: Path) -> None:
 def test_normalised_pixels_have_mean_0_and_deviation_1(tmp_path: Path, encoded: Encoded) -> None:
     images = _images(tmp_path, [("a", encoded(colour=colour)) for colour in (0, 50, 100, 200)])
     preprocessing = data.preprocessing_of(images, ALONE, 64)
-    normal = data.normalize(images.pixels(torch.arange(4)), preprocessing)
+    normal = normalize(images.pixels(torch.arange(4)), preprocessing.normalize)
     assert normal.mean().item() == pytest.approx(0, abs=1e-5)
     assert normal.std(correction=0).item() == pytest.approx(1, abs=1e-5)
 
@@ -74,7 +75,7 @@ def test_normalised_pixels_have_mean_0_and_deviation_1(tmp_path: Path, encoded: 
 def test_images_of_one_colour_do_not_divide_by_zero(tmp_path: Path, encoded: Encoded) -> None:
     images = _images(tmp_path, [("a", encoded()), ("b", encoded())])
     preprocessing = data.preprocessing_of(images, ALONE, 64)
-    assert data.normalize(images.pixels(torch.arange(2)), preprocessing).isfinite().all()
+    assert normalize(images.pixels(torch.arange(2)), preprocessing.normalize).isfinite().all()
 
 
 class Counted:
@@ -102,8 +103,9 @@ def test_statistics_hold_one_batch_in_memory_and_count_each_image_once(count: in
     assert max(images.asked) <= 64
     assert sum(images.asked) == min(count, data.STATISTICS_SAMPLES)
     taken = images._all[torch.arange(sum(images.asked)) * count // sum(images.asked)].double() / 255
-    assert preprocessing.mean == pytest.approx(taken.mean(dim=(0, 2, 3)).tolist(), abs=1e-6)
-    assert preprocessing.std == pytest.approx(taken.std(dim=(0, 2, 3), correction=0).tolist(), abs=1e-6)
+    scale = preprocessing.normalize
+    assert scale.mean == pytest.approx(taken.mean(dim=(0, 2, 3)).tolist(), abs=1e-6)
+    assert scale.std == pytest.approx(taken.std(dim=(0, 2, 3), correction=0).tolist(), abs=1e-6)
 
 
 def test_ranks_count_their_shares_and_agree(monkeypatch: pytest.MonkeyPatch) -> None:

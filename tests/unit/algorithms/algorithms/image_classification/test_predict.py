@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from modelyard_algorithms import imaging
-from modelyard_algorithms.algorithms.image_classification import data
+from modelyard_algorithms import inputs
 from modelyard_algorithms.algorithms.image_classification.config import Config
 from modelyard_algorithms.algorithms.image_classification.model import build_model
 from modelyard_algorithms.algorithms.image_classification.predict import load
 from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.digests import digest_of
-from modelyard_algorithms.contract.model_card import ModelCard, Preprocessing
+from modelyard_algorithms.contract.model_card import ModelCard
+from modelyard_algorithms.contract.preprocessing import Preprocessing
 from modelyard_algorithms.inference.labels import Labels
 from modelyard_algorithms.inference.predictor import BadItemError, Predictor
 from modelyard_algorithms.serving.errors import RequestError
@@ -23,7 +23,7 @@ from modelyard_algorithms.training import publishing
 from tests.support import pictures
 
 Encoded = Callable[..., bytes]
-PREPROCESSING = Preprocessing(width=8, height=8, channels=1, mean=[0.3], std=[0.4])
+PREPROCESSING = Preprocessing.of(width=8, height=8, channels=1, mean=[0.3], std=[0.4])
 
 
 def _published(labels: list[str]) -> tuple[torch.nn.Module, bytes, ModelCard]:
@@ -52,9 +52,9 @@ def _published(labels: list[str]) -> tuple[torch.nn.Module, bytes, ModelCard]:
 def test_serving_sees_the_pixels_that_training_saw() -> None:
     model, weights, card = _published(["a", "b", "c"])
     images = [content for _, content in pictures.digits([0, 1], 2)]
-    pixels = torch.stack([data.to_tensor(imaging.decode(each, 10**6, 1), (1, 8, 8)) for each in images])
+    pixels = torch.stack([inputs.pixels(each, PREPROCESSING.pixel_steps, 10**6) for each in images])
     with torch.inference_mode():
-        expected = model(data.normalize(pixels, PREPROCESSING)).softmax(dim=1)
+        expected = model(inputs.normalize(pixels, PREPROCESSING.normalize)).softmax(dim=1)
     found = _predict(load({layout.WEIGHTS_FILE: weights}, card, 10**6), images)
     assert torch.equal(torch.tensor([each.scores for each in found]), expected)
     for each in found:

@@ -1,8 +1,18 @@
 """What a listing of keys means."""
 
+from collections import Counter
+from hashlib import sha256
+
 import pytest
 
-from modelyard_algorithms.datasets import depth, image_folder
+from modelyard_algorithms.contract.record import IMAGE, Image, Part, Problem, Record, label_of
+from modelyard_algorithms.contract.task import DatasetTask, Location
+from modelyard_algorithms.datasets import merge
+from modelyard_algorithms.datasets.check import Checked
+from modelyard_algorithms.datasets.problems import Problems
+from modelyard_algorithms.formats.base import Entry, Listing
+from modelyard_algorithms.formats.image_folder import depth
+from modelyard_algorithms.formats.image_folder.layout import Layout, label, read_layout
 
 SPLIT = [
     f"{split}/{label}/{number}.png" for split in ("train", "validation") for label in "ab" for number in "12"
@@ -10,31 +20,60 @@ SPLIT = [
 FLAT = [f"{label}/{number}.png" for label in "ab" for number in "1234"]
 
 
-def _read(paths: list[str], fraction: float = 0.0) -> image_folder.Layout:
-    return image_folder.read_layout([(path, 1) for path in paths], fraction, 0)
+def _read(paths: list[str]) -> Layout:
+    return read_layout(Listing.of((path, 1) for path in paths))
 
 
-def _problems(layout: image_folder.Layout) -> list[str]:
-    labels = image_folder.label_problems(layout.entries, layout.entries)
-    return layout.files + layout.folders + labels
+def _checked(entries: list[Entry], bad: frozenset[str] = frozenset()) -> Checked:
+    """What reading them comes to: no two are equal, and those of ``bad`` cannot be read."""
+    image = Image(width=1, height=1, channels=1)
+    records, problems = [], []
+    for entry in entries:
+        if entry.id in bad:
+            problems.append(Problem(text=entry.id, label=label(entry), split=entry.split))
+            continue
+        part = Part(key=entry.id, size=1, sha256=sha256(entry.id.encode()).hexdigest(), image=image)
+        records.append(Record(id=entry.id, split=entry.split, parts={IMAGE: part}, target=entry.target))
+    return Checked(records=records, problems=problems)
 
 
-def _counts(layout: image_folder.Layout) -> dict[tuple[str, str], int]:
-    found: dict[tuple[str, str], int] = {}
-    for entry in layout.entries:
-        found[entry.split, entry.label] = found.get((entry.split, entry.label), 0) + 1
-    return found
+def _survey(part: Checked, fraction: float = 0.0) -> tuple[merge.Split, list[str]]:
+    """The split, and what is wrong with labels."""
+    nowhere = Location(store="", bucket="", prefix="")
+    task = DatasetTask(
+        namespace="",
+        name="",
+        uid="",
+        stores={},
+        source=nowhere,
+        destination=nowhere,
+        validation_fraction=fraction,
+    )
+    problems = Problems()
+    split = merge.survey([part], task, problems)
+    return split, problems.whole
+
+
+def _problems(layout: Layout) -> list[str]:
+    return layout.files + layout.folders + _survey(_checked(layout.entries))[1]
+
+
+def _counts(layout: Layout, fraction: float = 0.0) -> dict[tuple[str, str], int]:
+    part = _checked(layout.entries)
+    split, _ = _survey(part, fraction)
+    sides = merge.records([part], split)
+    return Counter((record.split, label_of(record.target) or "") for record in sides)
 
 
 def test_folders_train_and_validation_are_the_split() -> None:
-    layout = _read(SPLIT, fraction=0.5)
+    layout = _read(SPLIT)
     assert _problems(layout) == []
-    assert set(_counts(layout).values()) == {2}
+    assert set(_counts(layout, 0.5).values()) == {2}
     assert {entry.split for entry in layout.entries} == {"train", "validation"}
 
 
 def test_labels_alone_are_split_by_the_fraction() -> None:
-    assert _counts(_read(FLAT, 0.25)) == {
+    assert _counts(_read(FLAT), 0.25) == {
         ("train", "a"): 3,
         ("validation", "a"): 1,
         ("train", "b"): 3,
@@ -47,13 +86,13 @@ def test_without_a_fraction_all_is_for_training() -> None:
 
 
 def test_train_without_validation_is_split_too() -> None:
-    assert ("validation", "a") in _counts(_read([f"train/{path}" for path in FLAT], 0.25))
+    assert ("validation", "a") in _counts(_read([f"train/{path}" for path in FLAT]), 0.25)
 
 
 def test_a_label_may_be_called_train() -> None:
     layout = _read([f"{label}/{number}.png" for label in ("bus", "train") for number in "12"])
     assert _problems(layout) == []
-    assert {entry.label for entry in layout.entries} == {"bus", "train"}
+    assert {label(entry) for entry in layout.entries} == {"bus", "train"}
 
 
 @pytest.mark.parametrize(
@@ -71,13 +110,13 @@ def test_a_stray_file_does_not_turn_the_splits_into_labels(stray: str, words: st
     assert len(layout.files) == 1
     assert len(layout.folders) == 1
     assert "folder 'test/' with 2 files lies beside train/" in layout.folders[0]
-    assert {entry.label for entry in layout.entries} == {"a", "b"}
+    assert {label(entry) for entry in layout.entries} == {"a", "b"}
 
 
 def test_train_is_a_split_by_its_own_folders_whatever_lies_in_the_others() -> None:
     flat = [f"{top}/{number}.png" for top in ("validation", "test") for number in range(50)]
     layout = _read([*SPLIT[:4], *flat])
-    assert {entry.label for entry in layout.entries} == {"a", "b"}
+    assert {label(entry) for entry in layout.entries} == {"a", "b"}
     assert layout.files[0] == "'validation/0.png' lies in no label folder; put it into <label>/"
     assert "folder 'test/' with 50 files" in layout.folders[0]
 
@@ -86,7 +125,7 @@ def test_train_is_a_split_by_its_own_folders_whatever_lies_in_the_others() -> No
 def test_a_label_called_train_may_have_a_folder_too(other: str) -> None:
     photos = [f"{label}/{number}.png" for label in ("bus", "train", "validation") for number in "12"]
     layout = _read([*photos, other])
-    assert {entry.label for entry in layout.entries} == {"bus", "train", "validation"}
+    assert {label(entry) for entry in layout.entries} == {"bus", "train", "validation"}
     assert layout.folders == []
 
 
@@ -110,11 +149,11 @@ def test_clutter_is_passed_over() -> None:
     assert len(layout.entries) == len(FLAT)
 
 
-@pytest.mark.parametrize("label", ["..", "ü ñ 漢", "a b", "%2e%2e", "x" * 300, "\\windows\\", "new\nline"])
-def test_any_name_is_only_a_name(label: str) -> None:
-    layout = _read([*FLAT, f"{label}/1.png", f"{label}/2.png"])
+@pytest.mark.parametrize("name", ["..", "ü ñ 漢", "a b", "%2e%2e", "x" * 300, "\\windows\\", "new\nline"])
+def test_any_name_is_only_a_name(name: str) -> None:
+    layout = _read([*FLAT, f"{name}/1.png", f"{name}/2.png"])
     assert _problems(layout) == []
-    assert label in {entry.label for entry in layout.entries}
+    assert name in {label(entry) for entry in layout.entries}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +185,7 @@ def test_each_mistake_has_its_sentence(paths: list[str], words: str) -> None:
 
 
 def test_nothing_at_all_is_no_entry_and_no_problem() -> None:
-    assert _read([]) == image_folder.Layout()
+    assert _read([]) == Layout()
 
 
 def test_many_files_of_one_folder_beside_train_are_one_problem() -> None:
@@ -159,21 +198,21 @@ def test_many_files_of_one_folder_beside_train_are_one_problem() -> None:
     ("paths", "split_by"), [(SPLIT, "Folders"), (FLAT, "Fraction"), (SPLIT[:4], "Fraction"), ([], "Fraction")]
 )
 def test_how_the_split_came_about_is_known(paths: list[str], split_by: str) -> None:
-    assert _read(paths, 0.5).split_by == split_by
+    assert _survey(_checked(_read(paths).entries), 0.5)[0].by == split_by
 
 
 def test_labels_are_also_counted_without_the_bad_images() -> None:
     entries = _read(["a/1.png", "a/2.png", "a/3.png", "b/1.png", "b/2.png", "c/1.png"]).entries
-    good = [entry for entry in entries if entry.path not in {"b/1.png", "a/1.png", "c/1.png"}]
-    assert image_folder.label_problems(entries, good) == [
+    bad = frozenset({"b/1.png", "a/1.png", "c/1.png"})
+    assert _survey(_checked(entries, bad))[1] == [
         "label 'b' has only 1 image without the bad ones; every label needs at least 2",
         "label 'c' has only 1 image; every label needs at least 2",
     ]
 
 
 def test_problems_of_labels_come_in_the_labels_order() -> None:
-    entries = _read([f"{label}/1.png" for label in ("10", "9", "x", "1")]).entries
-    named = [problem.split("'")[1] for problem in image_folder.label_problems(entries, entries)]
+    entries = _read([f"{name}/1.png" for name in ("10", "9", "x", "1")]).entries
+    named = [problem.split("'")[1] for problem in _survey(_checked(entries))[1]]
     assert named == ["1", "9", "10", "x"]
 
 

@@ -1,8 +1,10 @@
 """Prefixes that name a file or a folder too deep or too shallow, recognised by what lies where."""
 
-from modelyard_algorithms.contract import labels
-from modelyard_algorithms.datasets import file_names, upload
-from modelyard_algorithms.datasets.image_folder import TRAIN, VALIDATION, Entry
+from modelyard_algorithms.contract import labels, seal
+from modelyard_algorithms.contract.record import TRAIN, VALIDATION
+from modelyard_algorithms.formats import file_names
+from modelyard_algorithms.formats.base import Entry
+from modelyard_algorithms.formats.image_folder.layout import label
 
 NAMED = 3
 """Folders that a sentence names."""
@@ -16,7 +18,7 @@ def no_images(where: str, prefix: str, *, is_upload: bool) -> str:
             f"there are no images in {where}: spec.source.objectStore.prefix ends with the name of a file, "
             f"{last!r}; write the folder that holds the label folders, or train/ and validation/"
         )
-    again = f"; then {upload.AGAIN}" if is_upload else ""
+    again = f"; then {seal.AGAIN}" if is_upload else ""
     return (
         f"there are no images in {where}; upload them as train/<label>/<image> and "
         f"validation/<label>/<image>, or as <label>/<image>{again}"
@@ -41,7 +43,7 @@ def too_deep(images: int, prefix: str, *, is_upload: bool) -> str:
 def one_label(entries: list[Entry], *, is_upload: bool) -> str | None:
     """A sentence about a source with only one label; where the folders in that one look like the labels, it
     says which prefix has them."""
-    found = {entry.label for entry in entries}
+    found = {label(entry) for entry in entries}
     if len(found) != 1:
         return None
     sentence = f"there is only one label, {next(iter(found))!r}; classification needs at least 2"
@@ -59,10 +61,10 @@ def one_label(entries: list[Entry], *, is_upload: bool) -> str | None:
 
 def _labels_below(entries: list[Entry]) -> tuple[str, str] | None:
     """The one folder in which all lies, and names of the folders in it."""
-    tops = {entry.path.split("/", 1)[0] for entry in entries}
-    if len(tops) != 1 or any(entry.path.count("/") < 2 for entry in entries):
+    tops = {entry.id.split("/", 1)[0] for entry in entries}
+    if len(tops) != 1 or any(entry.id.count("/") < 2 for entry in entries):
         return None
-    below = labels.in_order(entry.path.split("/", 2)[1] for entry in entries)
+    below = labels.in_order(entry.id.split("/", 2)[1] for entry in entries)
     if len(below) < 2:
         return None
     more = ", …" if len(below) > NAMED else ""

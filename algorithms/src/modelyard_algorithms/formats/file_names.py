@@ -17,6 +17,11 @@ _ADVICE = {
 _BY_EXTENSION = {extension: text for text, extensions in _ADVICE.items() for extension in extensions.split()}
 
 
+def is_image(path: str) -> bool:
+    """Whether the name is that of an image which can be read."""
+    return path.lower().endswith(EXTENSIONS)
+
+
 def is_file(name: str) -> bool:
     """Whether the name has an extension of a file that is commonly known."""
     return PurePosixPath(name).suffix.lower() in {*EXTENSIONS, *_BY_EXTENSION}
