@@ -75,8 +75,8 @@ def test_the_manifest_of_the_dataset_names_every_image(
     summary = store.read_json(f"{folder}dataset.json")
     items = [json.loads(line) for line in store.read(f"{folder}items.jsonl").splitlines()]
     assert summary["version"] == trained.dataset["status"]["version"]
-    assert sorted(item["key"] for item in items) == store.keys(data.digits)
-    first = items[0]
+    assert sorted(item["parts"]["image"]["key"] for item in items) == store.keys(data.digits)
+    first = items[0]["parts"]["image"]
     assert first["sha256"] == hashlib.sha256(store.read(first["key"])).hexdigest()
 
 

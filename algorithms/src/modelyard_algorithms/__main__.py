@@ -12,8 +12,8 @@ from importlib import import_module
 
 COMMANDS = {
     "dataset": "modelyard_algorithms.datasets.job",
-    "train": "modelyard_algorithms.runtime.launch",
-    "train-worker": "modelyard_algorithms.runtime.worker",
+    "train": "modelyard_algorithms.training.launch",
+    "train-worker": "modelyard_algorithms.training.worker",
     "serve": "modelyard_algorithms.serving.main",
 }
 

@@ -1,16 +1,24 @@
 """The built-in algorithms and their hyperparameter schemas, without torch.
 
-Each algorithm is a package with the same modules: ``config`` (its hyperparameters, light), ``data``,
-``model``, ``train``, ``predict``. A new algorithm is one package and one line here.
+Each algorithm is one folder in ``algorithms/`` with the same modules: ``config`` (its hyperparameters,
+without torch), ``data``, ``model``, ``task`` (its training), ``answer`` and ``predict``. A new algorithm is
+one folder: nothing is registered by hand, and an algorithm's name is that of its folder with hyphens.
 """
 
+import pkgutil
 from importlib import import_module
 
 from pydantic import ValidationError
 
 from modelyard_algorithms.contract.hyperparameters import Hyperparameters, explain
 
-PACKAGES = {"image-classification": "modelyard_algorithms.image_classification"}
+FOLDER = "modelyard_algorithms.algorithms"
+PACKAGES = {
+    found.name.replace("_", "-"): f"{FOLDER}.{found.name}"
+    for found in pkgutil.iter_modules(import_module(FOLDER).__path__)
+    if found.ispkg
+}
+"""The Python package of each algorithm."""
 
 
 class UnknownAlgorithmError(ValueError):
@@ -37,7 +45,11 @@ def package(algorithm: str) -> str:
 
 
 def config(algorithm: str) -> type[Hyperparameters]:
-    """The algorithm's hyperparameter model."""
+    """The algorithm's hyperparameter model.
+
+    Raises:
+        UnknownAlgorithmError: no such algorithm.
+    """
     found: type[Hyperparameters] = import_module(f"{package(algorithm)}.config").Config
     return found
 

@@ -12,9 +12,11 @@ Grey images of more than 8 bits are brought to 8 bits:
 
 import io
 import math
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from threading import Lock
 from typing import Any
 
@@ -55,6 +57,10 @@ SAMPLE_FORMAT = 339
 """TIFF 6.0, section 19: 1 for whole numbers without a sign, which Pillow reads as if they had one."""
 ROWS = 256
 """Rows that are scaled at a time, to bound memory."""
+TILE = 1 << 20
+"""Pixels that are hashed at a time, to bound memory."""
+LOSSY_TIFF = frozenset({"jpeg", "tiff_jpeg", "webp"})
+"""Pillow's names of the compressions in a TIFF that lose something."""
 
 _one_large = Lock()
 # The limit is checked here, for every image, against the caller's figure; Pillow's own is global
@@ -74,6 +80,8 @@ class ImageFacts:
     height: int
     channels: int
     """1 for grey images, else 3."""
+    pixels: str | None
+    """Digest of the pixels where the encoding is lossless, so that every decoder gives the same ones."""
 
 
 def inspect(data: bytes, max_pixels: int) -> ImageFacts:
@@ -82,8 +90,20 @@ def inspect(data: bytes, max_pixels: int) -> ImageFacts:
     Raises:
         BadImageError: empty, not an accepted format, too large, truncated or damaged.
     """
-    image = _decoded(data, max_pixels)
-    return ImageFacts(image.width, image.height, 1 if image.mode in GREY_MODES else 3)
+    opened = _opened(data, max_pixels)
+    lossless = _is_lossless(opened, data)
+    image = _decoded(opened)
+    pixels = pixels_digest(image) if lossless else None
+    return ImageFacts(image.width, image.height, 1 if image.mode in GREY_MODES else 3, pixels)
+
+
+def load(data: bytes, max_pixels: int) -> Image.Image:
+    """The image with 8 bits for each channel, in the colours that it was saved with.
+
+    Raises:
+        BadImageError: as for inspect.
+    """
+    return _decoded(_opened(data, max_pixels))
 
 
 def decode(data: bytes, max_pixels: int, channels: int) -> Image.Image:
@@ -92,7 +112,19 @@ def decode(data: bytes, max_pixels: int, channels: int) -> Image.Image:
     Raises:
         BadImageError: as for inspect.
     """
-    return _decoded(data, max_pixels).convert("L" if channels == 1 else "RGB")
+    return load(data, max_pixels).convert("L" if channels == 1 else "RGB")
+
+
+def pixels_digest(image: Image.Image) -> str:
+    """Hex digest (SHA-256) of "<width>x<height>", a line feed, and the pixels as RGB, row by row.
+
+    What is transparent does not count, since no reader sees it; a grey image and one of three equal channels
+    have one digest.
+    """
+    total = sha256(f"{image.width}x{image.height}\n".encode())
+    for box in _tiles(image.width, image.height):
+        total.update(image.crop(box).convert("RGB").tobytes())
+    return total.hexdigest()
 
 
 def affordable_pixels(memory: int | None) -> float:
@@ -100,17 +132,21 @@ def affordable_pixels(memory: int | None) -> float:
     return math.inf if memory is None else int(memory * MEMORY_SHARE) // BYTES_PER_PIXEL
 
 
-def _decoded(data: bytes, max_pixels: int) -> Image.Image:
-    """The image with 8 bits for each channel."""
+def _opened(data: bytes, max_pixels: int) -> Image.Image:
+    """The image before it is decoded: its header is accepted."""
     if not data:
         raise BadImageError("is empty (0 bytes): it did not arrive in full")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Exception:
         raise BadImageError(f"is not a {FORMATS_IN_WORDS} image{_what_else(data)}") from None
-    pixels = image.width * image.height
-    _check_size(image, pixels, max_pixels)
-    with _one_large if pixels > LARGE else nullcontext():
+    _check_size(image, image.width * image.height, max_pixels)
+    return image
+
+
+def _decoded(image: Image.Image) -> Image.Image:
+    """The image with 8 bits for each channel."""
+    with _one_large if image.width * image.height > LARGE else nullcontext():
         try:
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
@@ -118,7 +154,26 @@ def _decoded(data: bytes, max_pixels: int) -> Image.Image:
             raise BadImageError(f"is damaged and cannot be decoded ({_brief(error)}): replace it") from None
         if image.mode in ("I", "F"):
             return _by_range(image)
+        if image.mode == "LAB":  # Pillow converts it to nothing else.
+            return image.convert("RGB")
         return _from_16_bits(image) if image.mode.startswith("I;") else image
+
+
+def _is_lossless(image: Image.Image, data: bytes) -> bool:
+    """Whether the encoding determines each pixel."""
+    if image.format == "WEBP":
+        return data[12:16] == b"VP8L"
+    if image.format == "TIFF":
+        return image.info.get("compression") not in LOSSY_TIFF
+    return image.format != "JPEG"
+
+
+def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes of at most TILE pixels that have the pixels of an image in the order of its rows."""
+    rows = max(1, TILE // width)
+    for top in range(0, height, rows):
+        for left in range(0, width, TILE):
+            yield left, top, min(left + TILE, width), min(top + rows, height)
 
 
 def _check_size(image: Image.Image, pixels: int, max_pixels: int) -> None:

@@ -4,6 +4,7 @@ A container on a machine of 64 cores with a limit of 2 must not start 64 threads
 throttle them all. ``os.cpu_count`` knows nothing of the limit.
 """
 
+import math
 import os
 from pathlib import Path
 
@@ -14,14 +15,30 @@ UNLIMITED = 1 << 60
 
 def cpus(root: Path = CGROUP) -> float:
     """CPUs that this process may use: the smaller of its affinity and its cgroup's quota."""
-    available = float(len(os.sched_getaffinity(0)))
-    quota = _quota(root)
-    return available if quota is None else min(available, quota)
+    return min(_of_the_node(), _quota(root) or math.inf)
 
 
-def threads(processes: int = 1, root: Path = CGROUP) -> int:
-    """Threads for each of ``processes`` that share this container's CPUs, at least 1."""
-    return max(1, int(cpus(root) // max(1, processes)))
+def threads(
+    processes: int = 1,
+    root: Path = CGROUP,
+    *,
+    requested: float | None = None,
+    on_node: int | None = None,
+) -> int:
+    """Threads for each of ``processes`` that share this container, at least 1.
+
+    The container's CPUs are those of its limit; without a limit, those that were requested for it; without
+    either, the node's, which it shares with its own kind.
+
+    Args:
+        processes: In this container.
+        root: Where cgroups are mounted.
+        requested: CPUs that were requested for the container.
+        on_node: Processes of the same work on this node, in all containers together.
+    """
+    own = _quota(root) or requested
+    share = _of_the_node() / (on_node or processes) if own is None else min(own, _of_the_node()) / processes
+    return max(1, int(share))
 
 
 def memory_limit(root: Path = CGROUP) -> int | None:
@@ -31,6 +48,10 @@ def memory_limit(root: Path = CGROUP) -> int | None:
         if text is not None and text.isdigit() and int(text) < UNLIMITED:
             return int(text)
     return None
+
+
+def _of_the_node() -> float:
+    return float(len(os.sched_getaffinity(0)))
 
 
 def _quota(root: Path) -> float | None:

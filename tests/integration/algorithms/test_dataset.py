@@ -1,6 +1,7 @@
 """The dataset job as a process against a real object store."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from modelyard_algorithms.contract import environment, report
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.contract.task import Store
 from tests.integration.algorithms.tenant import Tenant
-from tests.integration.algorithms.workload import Machine
+from tests.integration.algorithms.workload import Machine, eventually
 from tests.support import pictures
 from tests.support.mounted_secret import MountedSecret
 
@@ -60,6 +61,26 @@ def test_a_listing_of_several_pages_is_read_in_full(machine: Machine) -> None:
     assert result["items"] == len(files)
 
 
+def test_a_job_that_is_killed_continues_with_the_shards_that_are_missing(machine: Machine) -> None:
+    good = pictures.digits([0, 1], 1)
+    names = [f"killed/{label}/{number:04}.png" for number in range(1250) for label, _ in good]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: machine.store.write(name, dict(good)[name[7]]), names))
+    work = "datasets/digits/work/"
+    first = machine.start("dataset", machine.dataset("killed/"))
+    eventually(lambda: bool(machine.store.keys(work)))
+    first.kill()
+    done = machine.store.keys(work)
+    assert 1 <= len(done) < 3
+    second = machine.start("dataset", machine.dataset("killed/"))
+    assert second.wait() == 0, second.log
+    assert f"{len(done)} of 3 shards were done before" in second.log
+    result = second.outcome.result
+    assert result is not None
+    assert (result["items"], result["classes"]) == (2500, 2)
+    assert machine.store.keys(work) == []
+
+
 def test_an_upload_is_read_once_it_is_sealed(machine: Machine) -> None:
     task = machine.upload("uploaded")
     files = pictures.folder([0, 1], 3)
@@ -77,7 +98,7 @@ def test_an_upload_is_read_once_it_is_sealed(machine: Machine) -> None:
     assert result["items"] == len(files)
     version = result["version"].removeprefix("sha256:")
     lines = machine.store.read(f"datasets/digits/{version}/items.jsonl").splitlines()
-    assert {json.loads(line)["key"] for line in lines} == {
+    assert {json.loads(line)["parts"]["image"]["key"] for line in lines} == {
         f"uploads/uploaded-12345678/data/{path}" for path in files
     }
 

@@ -1,11 +1,11 @@
-"""The stand-in for torch._dynamo, in interpreters of its own: importing the real one cannot be undone."""
+"""The substitute for torch._dynamo, in interpreters of its own: importing the real one cannot be undone."""
 
 import subprocess
 import sys
 
 PRELUDE = """
 import sys, torch
-from modelyard_algorithms.runtime import eager
+from modelyard_algorithms.training import eager
 eager.install()
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel

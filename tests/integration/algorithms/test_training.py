@@ -96,6 +96,7 @@ def test_a_model_is_published_with_its_card(machine: Machine, digits: DatasetSum
     assert card.labels == ["0", "1", "2", "3"]
     assert card.datasets["train"] == digits.version
     assert card.training_job == "demo/plain"
+    assert card.preprocessing is not None
     assert (card.preprocessing.width, card.preprocessing.channels) == (8, 1)
     result = pods[0].outcome.result
     assert result is not None

@@ -143,6 +143,7 @@ class Machine:
             "hyperparameters": {"epochs": 3, "width": 8},
             "fingerprint": "f",
             "checkpoint_interval_seconds": 60,
+            "algorithm": "image-classification",
             "attempt": 0,
             "channels": {"train": channel("train"), "validation": channel("validation")},
         }
@@ -152,7 +153,6 @@ class Machine:
             uid="u",
             workers=workers,
             master_address="127.0.0.1",
-            algorithm="image-classification",
             stores=self.stores,
             run=location(f"runs/{name}/"),
             model=location(f"models/{name}/"),

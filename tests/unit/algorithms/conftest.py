@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from modelyard_algorithms.runtime import eager
+from modelyard_algorithms.training import eager
 from tests.unit.algorithms.memory import MemoryStore
 
 eager.install()  # as in every worker

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
+from hashlib import sha256
+from typing import Any, BinaryIO
 
 from modelyard_algorithms.contract.task import Location
 from modelyard_algorithms.storage import Folder, ObjectInfo, ObjectMissingError, ObjectTooLargeError, Stores
@@ -31,12 +32,12 @@ class MemoryStore:
     def objects(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
         with self._lock:
             found = sorted(
-                (key, len(data))
+                (key, len(data), sha256(data).hexdigest())
                 for (where, key), data in self.data.items()
                 if where == bucket and key.startswith(prefix)
             )
-        for key, size in found:
-            yield ObjectInfo(key, size)
+        for key, size, stamp in found:
+            yield ObjectInfo(key, size, stamp)
 
     def read(self, bucket: str, key: str, limit: int | None = None) -> bytes:
         try:
@@ -47,9 +48,12 @@ class MemoryStore:
             raise ObjectTooLargeError(f"object {key!r} has more than {limit:,} bytes")
         return data
 
-    def write(self, bucket: str, key: str, data: bytes, content_type: str = "") -> None:
+    def write(self, bucket: str, key: str, data: bytes | BinaryIO, content_type: str = "") -> None:
         if self.fail:
             raise self.fail
+        if not isinstance(data, bytes):
+            data.seek(0)
+            data = data.read()
         with self._lock:
             self.data[bucket, key] = data
             self.written.append(key)

@@ -167,3 +167,77 @@ def test_an_image_that_does_not_fit_into_memory_says_so(
         with pytest.raises(imaging.BadImageError, match="100 x 100 = 10,000 pixels, and the memory limit"):
             look()
     assert imaging.affordable_pixels(None) == math.inf
+
+
+def _encoded(image: Image.Image, encoding: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, encoding, **options)
+    return buffer.getvalue()
+
+
+NOISE = Image.fromarray(np.random.default_rng(1).integers(0, 255, (30, 20, 3), dtype=np.uint8))
+LOSSLESS: list[tuple[str, dict[str, Any]]] = [
+    ("PNG", {}),
+    ("PNG", {"compress_level": 0}),
+    ("BMP", {}),
+    ("TIFF", {}),
+    ("TIFF", {"compression": "tiff_lzw"}),
+    ("WEBP", {"lossless": True}),
+]
+
+
+def test_one_picture_has_one_digest_in_every_lossless_encoding() -> None:
+    found = {
+        imaging.inspect(_encoded(NOISE, encoding, **options), LIMIT).pixels for encoding, options in LOSSLESS
+    }
+    assert found == {imaging.pixels_digest(NOISE)}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "options"), [("JPEG", {}), ("WEBP", {}), ("TIFF", {"compression": "jpeg"})]
+)
+def test_what_decoders_may_see_differently_has_no_digest_of_pixels(
+    encoding: str, options: dict[str, Any]
+) -> None:
+    assert imaging.inspect(_encoded(NOISE, encoding, **options), LIMIT).pixels is None
+
+
+def test_colours_that_are_the_same_to_every_reader_have_one_digest() -> None:
+    grey = NOISE.convert("L")
+    palette = NOISE.quantize(16)
+    for one, other in (
+        (grey, grey.convert("RGB")),
+        (palette, palette.convert("RGB")),
+        (NOISE, _veiled(NOISE)),
+    ):
+        digests = {imaging.inspect(_encoded(image, "PNG"), LIMIT).pixels for image in (one, other)}
+        assert len(digests) == 1
+
+
+def test_colours_of_a_tiff_that_become_grey_only_by_way_of_rgb() -> None:
+    lab = _encoded(Image.new("LAB", (4, 4), (128, 128, 128)), "TIFF")
+    assert imaging.inspect(lab, LIMIT).channels == 3
+    assert [imaging.decode(lab, LIMIT, channels).mode for channels in (1, 3)] == ["L", "RGB"]
+
+
+def _veiled(image: Image.Image) -> Image.Image:
+    veiled = image.copy()
+    veiled.putalpha(100)
+    return veiled
+
+
+def test_other_pixels_or_another_shape_is_another_digest() -> None:
+    changed = NOISE.copy()
+    changed.putpixel((19, 29), (0, 0, 0))
+    flat = Image.new("RGB", (20, 30))
+    found = [NOISE, changed, NOISE.transpose(Image.Transpose.ROTATE_90), flat, Image.new("RGB", (30, 20))]
+    assert len({imaging.pixels_digest(image) for image in found}) == len(found)
+
+
+@pytest.mark.parametrize("tile", [1, 7, 20, 21, 50])
+def test_the_digest_does_not_depend_on_how_much_is_read_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, tile: int
+) -> None:
+    whole = imaging.pixels_digest(NOISE)
+    monkeypatch.setattr(imaging, "TILE", tile)
+    assert imaging.pixels_digest(NOISE) == whole

@@ -50,3 +50,38 @@ def test_the_memory_limit_is_read(tmp_path: Path, files: dict[str, str], limit: 
 
 def test_processes_share_the_cpus_and_each_has_one_thread_at_least(tmp_path: Path) -> None:
     assert resources.threads(1000, tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "requested", "on_node", "processes", "threads"),
+    [
+        ({"cpu.max": "600000 100000"}, 2.0, 8, 2, 3),
+        ({"cpu.max": "max 100000"}, 4.0, 8, 2, 2),
+        ({"cpu.max": "max 100000"}, 0.25, 1, 1, 1),
+        ({"cpu.max": "max 100000"}, 64.0, 1, 1, 8),
+        ({"cpu.max": "max 100000"}, None, 2, 1, 4),
+        ({}, None, 8, 1, 1),
+        ({}, None, None, 4, 2),
+    ],
+    ids=[
+        "the limit counts first",
+        "then the request",
+        "a request of less than one",
+        "a request of more than there is",
+        "then the node, shared by all processes on it",
+        "as many processes as CPUs",
+        "the neighbours are not known",
+    ],
+)
+def test_threads_follow_the_limit_then_the_request_then_the_share_of_the_node(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+    requested: float | None,
+    on_node: int | None,
+    processes: int,
+    threads: int,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: range(8))
+    root = _write(tmp_path, files)
+    assert resources.threads(processes, root, requested=requested, on_node=on_node) == threads

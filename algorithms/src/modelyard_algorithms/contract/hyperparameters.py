@@ -1,8 +1,9 @@
 """The base of every algorithm's Config, and sentences for what is wrong with one."""
 
 from difflib import get_close_matches
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 
@@ -20,6 +21,29 @@ class Hyperparameters(BaseModel):
         strict=True,
         use_attribute_docstrings=True,
     )
+
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class NetworkHyperparameters(Hyperparameters):
+    """What the training of any network has; an algorithm's Config adds its own, and may set other
+    defaults."""
+
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 10
+    """Passes over the training split."""
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
+    """Samples for each optimizer step, over all processes together."""
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
+    """Peak learning rate of the optimizer."""
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """The optimizer's weight decay."""
+    warmup_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of all steps over which the learning rate rises from 0; it then falls along a cosine."""
+    precision: Precision = "float32"
+    """Of the forward pass: bfloat16 is faster on most GPUs and halves the memory of activations."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Seed of initial weights, shuffling and dropout."""
 
 
 LONGEST_LIST, LONGEST_TEXT = 10, 100

@@ -3,10 +3,11 @@
     uploads/<name>-<uid8>/data/…                       what a Dataset with source.upload is made from
     uploads/<name>-<uid8>/seal.json                    Seal (written last, by the uploader)
     datasets/<name>/<version>/dataset.json             Dataset summary (written last)
-    datasets/<name>/<version>/items.jsonl              one Item a line
-    runs/<name>-<uid8>/checkpoints/<fingerprint>/<epoch>-<step>/   see runtime.checkpoints
+    datasets/<name>/<version>/items.jsonl              one Record a line
+    datasets/<name>/work/<plan>/parts/<i>.json         the result of a shard, until they are merged (shards)
+    runs/<name>-<uid8>/checkpoints/<fingerprint>/<epoch>-<step>/   see training.checkpoints
     runs/<name>-<uid8>/metrics.jsonl, tensorboard/
-    models/<name>-<uid8>/model.safetensors
+    models/<name>-<uid8>/<file>                        those of ModelCard.files
     models/<name>-<uid8>/model.json                    ModelCard (written last: it publishes)
 
 Keys are relative to the namespace's root: "" in a bucket of its own, "<namespace>/" in a shared one.
@@ -16,6 +17,7 @@ Prefixes end with "/". A folder is complete when the file marked "last" exists.
 SEAL_FILE = "seal.json"
 DATASET_FILE = "dataset.json"
 ITEMS_FILE = "items.jsonl"
+WORK_FOLDER = "work"
 WEIGHTS_FILE = "model.safetensors"
 MODEL_FILE = "model.json"
 METRICS_FILE = "metrics.jsonl"

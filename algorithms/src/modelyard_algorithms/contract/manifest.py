@@ -1,31 +1,20 @@
-"""A Dataset version as it stands in the object store: dataset.json and items.jsonl."""
+"""A Dataset version as it stands in the object store: dataset.json and items.jsonl.
 
-from collections.abc import Iterable
+Two digests are made of its records. ``content`` is over what each says (split, target, payload): the same
+pictures with the same labels have it in every format and under every name. ``version`` adds the names, the
+order and the sizes, all that decides what a training does.
+"""
+
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 from modelyard_algorithms.contract.base import WireModel
+from modelyard_algorithms.contract.record import Record, canonical
 
 SplitBy = Literal["Folders", "Fraction"]
 """Folders: validation is what lies in the source's validation/ folder. Fraction: it was drawn from what is
 for training (with a fraction of 0: nothing was)."""
-
-
-class Item(WireModel):
-    """One line of items.jsonl: one image of the source."""
-
-    key: str
-    """Full object key in the source bucket."""
-    label: str
-    split: str
-    """"train" or "validation"."""
-    sha256: str
-    """Hex digest of the object's bytes; a reader refuses an object that has changed since."""
-    bytes: int
-    width: int
-    height: int
-    channels: int
-    """1 for grey images, else 3 (palette, alpha and CMYK images are read as RGB)."""
 
 
 class DatasetSummary(WireModel):
@@ -33,7 +22,9 @@ class DatasetSummary(WireModel):
 
     format: str
     version: str
-    """"sha256:" and 64 hex digits, over the sorted (split, label, path, sha256) of all items."""
+    """"sha256:" and 64 hex digits, over the content and the names of all items (version_of)."""
+    content: str | None = None
+    """"sha256:" and 64 hex digits, over splits, targets and payloads alone (Digests.content)."""
     items: int
     bytes: int
     labels: list[str]
@@ -50,15 +41,67 @@ class DatasetSummary(WireModel):
     source_prefix: str
 
 
-def version_of(items: Iterable[Item], prefix: str) -> str:
-    """ "sha256:" and the hex digest over the sorted (split, label, path, sha256) of all items.
+class Digests:
+    """Both digests of the records that were added, of which none is kept."""
 
-    Paths are relative to the source's prefix: the same files at another place are the same version.
+    def __init__(self) -> None:
+        self._version = sha256()
+        self._contents: list[bytes] = []
+
+    def add(self, record: Record) -> None:
+        """The next record, in the manifest's order."""
+        self._contents.append(sha256(canonical(_content(record))).digest())
+        self._version.update(_version_line(record))
+
+    @property
+    def version(self) -> str:
+        """As version_of."""
+        return f"sha256:{self._version.hexdigest()}"
+
+    @property
+    def content(self) -> str:
+        """ "sha256:" and the hex digest over the sorted digests of each record's split, target and parts.
+
+        The order of the records, their names and where they lie do not count.
+        """
+        return f"sha256:{sha256(b''.join(sorted(self._contents))).hexdigest()}"
+
+
+def version_of(records: Iterable[Record]) -> str:
+    """ "sha256:" and the hex digest over id, sizes in pixels, split, target and parts of each record.
+
+    Ids are relative to the source's prefix: the same files at another place are the same version.
     """
-    lines = sorted(
-        f"{item.split}\0{item.label}\0{item.key[len(prefix) :]}\0{item.sha256}\n" for item in items
-    )
     total = sha256()
-    for line in lines:
-        total.update(line.encode("utf-8", "surrogatepass"))
+    for record in records:
+        total.update(_version_line(record))
     return f"sha256:{total.hexdigest()}"
+
+
+def to_line(record: Record) -> bytes:
+    """A line of items.jsonl."""
+    return f"{record.to_json()}\n".encode()
+
+
+def from_lines(lines: Iterable[bytes]) -> Iterator[Record]:
+    """The records of items.jsonl, one at a time.
+
+    Raises:
+        ValidationError: a line is no record.
+    """
+    for line in lines:
+        yield Record.model_validate_json(line)
+
+
+def _content(record: Record) -> list[Any]:
+    target = None if record.target is None else record.target.model_dump(exclude_none=True)
+    return [record.split, target, {name: part.content for name, part in record.parts.items()}]
+
+
+def _version_line(record: Record) -> bytes:
+    sizes = {
+        name: [part.image.width, part.image.height, part.image.channels]
+        for name, part in record.parts.items()
+        if part.image is not None
+    }
+    return canonical([record.id, sizes, *_content(record)]) + b"\n"

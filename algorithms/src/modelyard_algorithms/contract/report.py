@@ -96,7 +96,7 @@ class Report(WireModel):
     seconds_left: Amount | None = None
     samples_per_second: Amount | None = None
     metrics: Annotated[dict[MetricName, Finite], Field(max_length=MOST_METRICS)] = {}
-    """"loss", "train/accuracy", "validation/accuracy", … (see runtime.metrics)."""
+    """"loss", "train/accuracy", "validation/accuracy", … (see training.task.Metrics)."""
     checkpoint: CheckpointReport | None = None
     model: ModelReport | None = None
     time: Moment

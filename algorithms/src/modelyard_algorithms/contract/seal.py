@@ -2,7 +2,11 @@
 
 from pydantic import Field
 
+from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.base import WireModel
+
+AGAIN = f"write {layout.SEAL_FILE} again and change spec.revision"
+"""How an upload is read again, for messages."""
 
 
 class Seal(WireModel):

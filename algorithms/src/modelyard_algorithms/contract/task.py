@@ -39,12 +39,13 @@ class DatasetTask(WireModel):
     stores: dict[str, Store]
     source: Location
     destination: Location
-    """The Dataset's root; the job adds "<version>/"."""
+    """The Dataset's root; the job adds "<version>/", and "work/" for results that a later run may reuse."""
     seal: Location | None = None
     """Folder that holds layout.SEAL_FILE of an upload; None: the source is no upload."""
     format: str = "ImageFolder"
+    """A name of the registry ``formats``."""
     validation_fraction: float = 0.0
-    """Used where the source has no train/ and validation/ folders."""
+    """Used where the source has no split of its own."""
     split_seed: int = 0
     max_pixels: int = MAX_PIXELS
     """Of one image; the same in all three tasks."""
@@ -76,6 +77,8 @@ class TrainingTask(WireModel):
     processes_per_worker: int = 1
     """torchrun --nproc-per-node: the GPUs of a worker, or 1."""
     gpus_per_worker: int = 0
+    requested_cpus: float | None = None
+    """CPUs that the user requested for a worker: without a limit, as many threads compute."""
     master_address: str
     """DNS name of rank 0."""
     algorithm: str

@@ -1,49 +1,43 @@
-"""The dataset job: list, validate every image, write a version.
+"""The dataset job: list, plan, validate every item in shards, merge them into a version.
+
+    list     the source's objects; an upload must be what its seal says
+    plan     the format makes units of them, which depend on nothing but the listing
+    shards   each unit is read and decoded; after a kill the next run continues with those that are missing
+    merge    the split is drawn, the digests are made, the version is written
 
 The objects of a version are written first and dataset.json last: a version without it does not exist.
 Running the job again over the same content writes the same bytes to the same keys.
 """
 
-import hashlib
 import logging
-from functools import partial
-from threading import BoundedSemaphore
+from collections.abc import Iterator
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import Any
 
-from modelyard_algorithms import imaging, parallel, resources, tasks
+from modelyard_algorithms import formats, shards, tasks
 from modelyard_algorithms.contract import layout, report
-from modelyard_algorithms.contract.manifest import DatasetSummary, Item
+from modelyard_algorithms.contract.manifest import DatasetSummary
+from modelyard_algorithms.contract.record import Problem
 from modelyard_algorithms.contract.report import DatasetResult, Document, Outcome
-from modelyard_algorithms.contract.seal import Seal
+from modelyard_algorithms.contract.seal import AGAIN, Seal
 from modelyard_algorithms.contract.task import DatasetTask
-from modelyard_algorithms.datasets import depth, image_folder, upload, version
-from modelyard_algorithms.datasets.image_folder import Entry, Layout
+from modelyard_algorithms.datasets import merge, upload
+from modelyard_algorithms.datasets.check import Check, Checked
+from modelyard_algorithms.datasets.merge import Split
 from modelyard_algorithms.datasets.problems import Problems
 from modelyard_algorithms.failure import WorkloadError
+from modelyard_algorithms.formats.base import Format, Listing
 from modelyard_algorithms.paths import Paths
 from modelyard_algorithms.runtime import outcome
 from modelyard_algorithms.runtime.reporting import Pace, Reporter
-from modelyard_algorithms.storage import (
-    Folder,
-    ObjectInfo,
-    ObjectMissingError,
-    ObjectNameError,
-    ObjectTooLargeError,
-    Patience,
-    Stores,
-)
+from modelyard_algorithms.shards import Parts
+from modelyard_algorithms.storage import Folder, ObjectInfo, Patience, Stores
 
 log = logging.getLogger(__name__)
 
-MAX_BYTES = 256 * 1024 * 1024
-"""Largest file that is read at all."""
-LARGE_BYTES = 32 * 1024 * 1024
-"""Files from this size on are held one at a time, to bound memory."""
-THREADS_PER_CPU = 4
-"""Most of the time is waiting for the object store."""
 LABELS_IN_RESULT = 50
 """At most; long ones are fewer (runtime.outcome)."""
-UNLISTABLE = "\ufffd"
-"""What a listing (XML) holds in place of a control character."""
 
 
 def main() -> int:
@@ -79,8 +73,21 @@ def _run(task: DatasetTask, paths: Paths) -> Outcome:
     return outcome.succeeded(_result(summary, document))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What there is to do."""
+
+    format: Format[Any]
+    units: list[Any]
+    """The shards."""
+    digest: str
+    """Of all that decides their results."""
+    other_format: str | None
+    """A sentence, where the files match another format."""
+
+
 def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> tuple[DatasetSummary, Document]:
-    """Validate the source and write its version; all that is wrong is found in one pass.
+    """Validate the source and write its version; all problems are reported at once.
 
     Returns:
         The version's summary, and where it is written.
@@ -88,26 +95,21 @@ def build(task: DatasetTask, stores: Stores, reporter: Reporter) -> tuple[Datase
     Raises:
         WorkloadError: InvalidData that names the bad files, or the store's reasons.
     """
-    source = stores.folder(task.source)
+    source, root = stores.folder(task.source), stores.folder(task.destination)
     reporter.update(stage="Listing")
-    where = f"{source.bucket}/{source.prefix}"
-    is_upload = task.seal is not None
     seal = upload.read_seal(stores.folder(task.seal)) if task.seal else None
-    objects = list(source.objects())
     problems = Problems()
-    if seal and (sentence := upload.mismatch(seal, objects)):
-        problems.add(sentence)
-    found = _laid_out(objects, source, task, problems)
-    if not found.entries and not problems.count:
-        raise WorkloadError(report.INVALID_DATA, depth.no_images(where, source.prefix, is_upload=is_upload))
-    items = _validated(found.entries, source, task, reporter, problems)
-    problems.raise_if_any(where, _advice(seal))
-    summary = version.summarize(items, task, source, found.split_by)
-    destination = stores.folder(task.destination).folder(summary.version.removeprefix("sha256:"))
-    destination.write(layout.ITEMS_FILE, version.manifest(items), "application/x-ndjson")
-    document = destination.write_json(layout.DATASET_FILE, summary.to_json())
+    plan = _plan(task, source, seal, problems)
+    parts = Parts(root.folder(layout.WORK_FOLDER), plan.digest, len(plan.units), Checked)
+    _validate(plan, parts, source, task, reporter)
+    split = merge.survey(parts, task, problems)
+    if problems.count:
+        parts.clear()
+        problems.raise_if_any(_where(source), _advice(seal, plan))
+    written = _write(parts, split, root, source, task)
+    parts.clear()
     reporter.update(percent=100.0, seconds_left=0.0)
-    return summary, document
+    return written
 
 
 def _result(summary: DatasetSummary, document: Document) -> DatasetResult:
@@ -123,94 +125,92 @@ def _result(summary: DatasetSummary, document: Document) -> DatasetResult:
     )
 
 
-def _laid_out(objects: list[ObjectInfo], source: Folder, task: DatasetTask, problems: Problems) -> Layout:
-    if task.format != "ImageFolder":
-        raise WorkloadError(
-            report.INVALID_DATA, f"format {task.format!r} is not known; the known format is ImageFolder"
-        )
+def _format(name: str) -> Format[Any]:
+    try:
+        return formats.load(name)
+    except formats.UnknownFormatError as error:
+        raise WorkloadError(report.INVALID_DATA, str(error)) from None
+
+
+def _plan(task: DatasetTask, source: Folder, seal: Seal | None, problems: Problems) -> Plan:
+    """List the source and divide it; adds what is wrong with the upload and with the names."""
+    chosen = _format(task.format)
+    objects = list(source.objects())
+    if seal and (sentence := upload.mismatch(seal, objects)):
+        problems.add_whole(sentence)
+    listing = _listing(objects, source, task)
+    other = _other_format(task, listing)
+    units = []
+    for each in chosen.units(listing):
+        if isinstance(each, Problem):
+            problems.add(each)
+        else:
+            units.append(each)
+    if not units and not problems.count:
+        nothing = chosen.nothing(listing)
+        raise WorkloadError(report.INVALID_DATA, f"{nothing}. {other}" if other else nothing)
+    digest = shards.plan_digest(Checked, _decides(task, objects))
+    return Plan(format=chosen, units=units, digest=digest, other_format=other)
+
+
+def _listing(objects: list[ObjectInfo], source: Folder, task: DatasetTask) -> Listing:
     start = len(source.prefix)
-    found = image_folder.read_layout(
+    return Listing.of(
         ((item.key[start:], item.size) for item in objects),
-        task.validation_fraction,
-        task.split_seed,
+        prefix=source.prefix,
+        where=_where(source),
+        is_upload=task.seal is not None,
     )
-    if found.unlabelled:
-        problems.add(depth.too_deep(found.unlabelled, source.prefix, is_upload=task.seal is not None))
-    for sentence in found.folders:
-        problems.add(sentence)
-    for sentence in found.files:
-        problems.add_file(sentence)
-    return found
 
 
-def _advice(seal: Seal | None) -> str:
+def _where(source: Folder) -> str:
+    return f"{source.bucket}/{source.prefix}"
+
+
+def _decides(task: DatasetTask, objects: list[ObjectInfo]) -> Iterator[object]:
+    """All that decides the results of the shards."""
+    yield [task.source.model_dump(), task.stores[task.source.store].endpoint, task.format, task.max_pixels]
+    for item in objects:
+        yield [item.key, item.size, item.stamp]
+
+
+def _validate(
+    plan: Plan, parts: Parts[Checked], source: Folder, task: DatasetTask, reporter: Reporter
+) -> None:
+    """Do the shards that are missing."""
+    missing = parts.missing()
+    total, left = sum(map(len, plan.units)), sum(len(plan.units[index]) for index in missing)
+    if left < total:
+        log.info("%d of %d shards were done before", len(plan.units) - len(missing), len(plan.units))
+    check = Check(source, plan.format, task.max_pixels, reporter, Pace(total, total - left))
+    for index in missing:
+        parts.write(index, check.unit(plan.units[index]))
+
+
+def _write(
+    parts: Parts[Checked], split: Split, root: Folder, source: Folder, task: DatasetTask
+) -> tuple[DatasetSummary, Document]:
+    """Write the version, dataset.json last."""
+    with TemporaryFile() as file:
+        records = merge.records(parts, split)
+        summary = merge.write_items(records, file, task, source, split.by)
+        destination = root.folder(summary.version.removeprefix("sha256:"))
+        destination.write(layout.ITEMS_FILE, file, "application/x-ndjson")
+    return summary, destination.write_json(layout.DATASET_FILE, summary.to_json())
+
+
+def _advice(seal: Seal | None, plan: Plan) -> str:
     """What is left to do once the problems are fixed."""
     counted = seal is not None and (seal.files is not None or seal.bytes is not None)
-    again = upload.AGAIN if counted else "change spec.revision (or the source)"
-    return f"Fix or remove what is named, then {again} to have the Dataset read again"
+    again = AGAIN if counted else "change spec.revision (or the source)"
+    sentence = f"Fix or remove what is named, then {again} to have the Dataset read again"
+    return f"{plan.other_format}. {sentence}" if plan.other_format else sentence
 
 
-def _validated(
-    entries: list[Entry], source: Folder, task: DatasetTask, reporter: Reporter, problems: Problems
-) -> list[Item]:
-    """Items of all entries that are images, read and decoded in parallel."""
-    pace = Pace(len(entries))
-    items: list[Item] = []
-    threads = THREADS_PER_CPU * resources.threads()
-    examine = partial(_examine, source=source, max_pixels=task.max_pixels, large=BoundedSemaphore())
-    for done, found in enumerate(parallel.map_unordered(examine, entries, threads), start=1):
-        if isinstance(found, Item):
-            items.append(found)
-        else:
-            problems.add_file(found)
-        if done % 16 == 0 or done == len(entries):
-            reporter.update(
-                stage="Validating",
-                percent=pace.percent(done),
-                seconds_left=pace.seconds_left(done),
-                samples_per_second=round(pace.rate(done), 1),
-            )
-    keys = {item.key for item in items}
-    good = [entry for entry in entries if source.prefix + entry.path in keys]
-    if alone := depth.one_label(entries, is_upload=task.seal is not None):
-        problems.add(alone)
-    for sentence in image_folder.label_problems(entries, good):
-        problems.add(sentence)
-    return items
-
-
-def _examine(entry: Entry, *, source: Folder, max_pixels: int, large: BoundedSemaphore) -> Item | str:
-    """The entry's Item, or a sentence that says what is wrong with it."""
-    if entry.size > MAX_BYTES:
-        return f"{entry.path!r} has {entry.size:,} bytes, more than the limit of {MAX_BYTES:,}"
-    if entry.size >= LARGE_BYTES:
-        with large:
-            return _read_and_decode(entry, source, max_pixels)
-    return _read_and_decode(entry, source, max_pixels)
-
-
-def _read_and_decode(entry: Entry, source: Folder, max_pixels: int) -> Item | str:
-    try:
-        data = source.read(entry.path, limit=entry.size)
-    except ObjectMissingError:
-        if UNLISTABLE in entry.path:
-            return f"{entry.path!r} has a name with a character that the store cannot list; rename it"
-        return f"{entry.path!r} was removed while it was being validated"
-    except ObjectTooLargeError:
-        return f"{entry.path!r} was replaced by a larger file while it was being validated"
-    except ObjectNameError as error:
-        return f"{entry.path!r} cannot be read: {error.why}"
-    try:
-        facts = imaging.inspect(data, max_pixels)
-    except imaging.BadImageError as error:
-        return f"{entry.path!r} {error}"
-    return Item(
-        key=source.prefix + entry.path,
-        label=entry.label,
-        split=entry.split,
-        sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
-        width=facts.width,
-        height=facts.height,
-        channels=facts.channels,
-    )
+def _other_format(task: DatasetTask, listing: Listing) -> str | None:
+    """A sentence about the format that matches the files, where it is not the one that was asked for."""
+    found = formats.matches(listing)
+    if task.format in found or not found:
+        return None
+    name, match = next(iter(found.items()))
+    return f"The files match the format {name} ({match.why}), but spec.format is {task.format}"

@@ -5,6 +5,7 @@ from bisect import insort
 from dataclasses import dataclass, field
 
 from modelyard_algorithms.contract import report
+from modelyard_algorithms.contract.record import Problem
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.runtime.outcome import MESSAGE_LIMIT
 
@@ -23,22 +24,25 @@ class Problems:
     """Collects sentences; which of them are named does not depend on the order in which files were read."""
 
     count: int = 0
-    _whole: list[str] = field(default_factory=list)
+    whole: list[str] = field(default_factory=list)
     """About the source, its folders and labels: these are named first."""
     _files: list[str] = field(default_factory=list)
     """About single files: the first by name."""
 
-    def add(self, sentence: str) -> None:
+    def add(self, problem: Problem) -> None:
+        """A problem that a format or the check reports."""
+        if not problem.file:
+            self.add_whole(problem.text)
+            return
+        self._note(problem.text)
+        insort(self._files, _short(problem.text))
+        del self._files[NAMED:]
+
+    def add_whole(self, sentence: str) -> None:
         """Something that is wrong with the source as a whole, a folder or a label."""
         self._note(sentence)
-        self._whole.append(_short(sentence))
-        del self._whole[NAMED:]
-
-    def add_file(self, sentence: str) -> None:
-        """Something that is wrong with one file; the sentence begins with its name."""
-        self._note(sentence)
-        insort(self._files, _short(sentence))
-        del self._files[NAMED:]
+        self.whole.append(_short(sentence))
+        del self.whole[NAMED:]
 
     def raise_if_any(self, where: str, advice: str) -> None:
         """One InvalidData error for all of them.
@@ -53,7 +57,7 @@ class Problems:
         head, tail = f"{self.count} {noun} in {where}: ", f". {advice}"
         room = MESSAGE_LIMIT - len(head) - len(tail) - len(self._more(0))
         shown: list[str] = []
-        for sentence in (self._whole + self._files)[:NAMED]:
+        for sentence in (self.whole + self._files)[:NAMED]:
             room -= len(sentence) + len("; ")
             if room < 0:
                 break

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from modelyard_algorithms.contract import layout, report
-from modelyard_algorithms.contract.seal import Seal
+from modelyard_algorithms.contract.seal import AGAIN, Seal
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.storage import Folder, ObjectInfo, ObjectMissingError, ObjectTooLargeError
 
 MAX_SEAL_BYTES = 64 * 1024
-AGAIN = f"write {layout.SEAL_FILE} again and change spec.revision"
 
 
 def read_seal(folder: Folder) -> Seal:

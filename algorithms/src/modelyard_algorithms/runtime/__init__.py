@@ -1,5 +1,4 @@
-"""What every workload needs: launching, distribution, checkpoints, metrics, reports, last words.
+"""What every workload needs: the outcome, progress reports, and the items of a training on the local disk.
 
-Nothing here knows an algorithm. ``launch``, ``outcome``, ``prefetch`` and ``reporting`` are light and
-import no torch.
+Nothing here knows an algorithm or imports torch.
 """

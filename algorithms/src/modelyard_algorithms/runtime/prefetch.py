@@ -10,6 +10,7 @@ A mark (a small JSON file, written last) says that all is there, or why not.
 """
 
 import hashlib
+import io
 import os
 import threading
 import time
@@ -23,7 +24,8 @@ from pydantic import ValidationError
 from modelyard_algorithms import parallel, resources
 from modelyard_algorithms.contract import layout, report
 from modelyard_algorithms.contract.base import WireModel
-from modelyard_algorithms.contract.manifest import DatasetSummary, Item, version_of
+from modelyard_algorithms.contract.manifest import DatasetSummary, from_lines, version_of
+from modelyard_algorithms.contract.record import IMAGE, Record, label_of
 from modelyard_algorithms.contract.report import Outcome
 from modelyard_algorithms.contract.task import Channel, TrainingTask
 from modelyard_algorithms.failure import WorkloadError
@@ -77,7 +79,7 @@ def run(
         versions = {channel.manifest: channel for _, channel in channels}
         manifests = {place: _manifest(channel, stores) for place, channel in versions.items()}
         chosen = {name: _chosen(name, channel, *manifests[channel.manifest]) for name, channel in channels}
-        share = _Share(sum(item.bytes for items in chosen.values() for item in items), progress)
+        share = _Share(sum(each.parts[IMAGE].size for some in chosen.values() for each in some), progress)
         for name, channel in channels:
             pieces = _fetch(chosen[name], channel, stores, folder / f"{name}.bin", share)
             index = Prefetched(summary=manifests[channel.manifest][0], pieces=pieces)
@@ -91,14 +93,22 @@ def run(
     write_atomically(folder / READY, ended.to_json())
 
 
-def wait(scratch: Path, channel: str) -> tuple[Prefetched, Path]:
+def wait(
+    scratch: Path, channel: str, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[Prefetched, Path]:
     """The channel's index and the path of its images, once they are all there.
+
+    Args:
+        scratch: As for ``run``.
+        channel: One of the task's.
+        meanwhile: Called again and again while they are being fetched; what it raises ends the wait.
 
     Raises:
         WorkloadError: they could not be fetched.
     """
     folder = scratch / DATA
     while True:
+        meanwhile()
         ended = outcome.read(folder / READY)
         if ended is not None:
             break
@@ -130,49 +140,50 @@ class _Share:
         self._progress(FETCHED_PERCENT * self._done / self._total)
 
 
-def _fetch(items: list[Item], channel: Channel, stores: Stores, path: Path, share: _Share) -> list[Piece]:
-    """Write the images into one file; returns where each of them lies, in the order of the items."""
+def _fetch(records: list[Record], channel: Channel, stores: Stores, path: Path, share: _Share) -> list[Piece]:
+    """Write the images into one file; returns where each of them lies, in the order of the records."""
     source = stores.folder(channel.source)
     lock = threading.Lock()
     threads = THREADS_PER_CPU * resources.threads()
     pieces: dict[int, Piece] = {}
     with path.open("wb") as file:
         one = partial(_download, source=source, dataset=channel.dataset, file=file, lock=lock)
-        for position, piece in parallel.map_unordered(one, enumerate(items), threads):
+        for position, piece in parallel.map_unordered(one, enumerate(records), threads):
             pieces[position] = piece
             share.add(piece.size)
-    return [pieces[position] for position in range(len(items))]
+    return [pieces[position] for position in range(len(records))]
 
 
 def _download(
-    numbered: tuple[int, Item], *, source: Folder, dataset: str, file: BinaryIO, lock: threading.Lock
+    numbered: tuple[int, Record], *, source: Folder, dataset: str, file: BinaryIO, lock: threading.Lock
 ) -> tuple[int, Piece]:
     """Append one image to the file; its bytes must be those that were validated."""
-    position, item = numbered
+    position, record = numbered
+    part = record.parts[IMAGE]
     try:
-        data = source.store.read(source.bucket, item.key, item.bytes)
+        data = source.store.read(source.bucket, part.key, part.size)
     except ObjectMissingError:
-        raise _changed(item, dataset, "was deleted") from None
+        raise _changed(part.key, dataset, "was deleted") from None
     except ObjectTooLargeError:
-        raise _changed(item, dataset, "has changed") from None
-    if hashlib.sha256(data).hexdigest() != item.sha256:
-        raise _changed(item, dataset, "has changed")
+        raise _changed(part.key, dataset, "has changed") from None
+    if hashlib.sha256(data).hexdigest() != part.sha256:
+        raise _changed(part.key, dataset, "has changed")
     with lock:
         offset = file.tell()
         file.write(data)
-    return position, Piece(key=item.key, label=item.label, offset=offset, size=len(data))
+    return position, Piece(key=part.key, label=label_of(record.target) or "", offset=offset, size=len(data))
 
 
-def _changed(item: Item, dataset: str, what: str) -> WorkloadError:
+def _changed(key: str, dataset: str, what: str) -> WorkloadError:
     return WorkloadError(
         report.SOURCE_CHANGED,
-        f"{item.key!r} {what} since Dataset {dataset!r} was validated; put the file back, or make a new "
+        f"{key!r} {what} since Dataset {dataset!r} was validated; put the file back, or make a new "
         "version of the Dataset and train on that",
     )
 
 
-def _manifest(channel: Channel, stores: Stores) -> tuple[DatasetSummary, list[Item]]:
-    """The summary and the items of the version that a channel is of.
+def _manifest(channel: Channel, stores: Stores) -> tuple[DatasetSummary, list[Record]]:
+    """The summary and the records of the version that a channel is of.
 
     Raises:
         WorkloadError: InvalidData; the version is gone, cannot be read or is not what it was. Another try
@@ -183,7 +194,7 @@ def _manifest(channel: Channel, stores: Stores) -> tuple[DatasetSummary, list[It
     again = "change the Dataset's spec.revision to have it made anew"
     try:
         summary = DatasetSummary.model_validate_json(folder.read(layout.DATASET_FILE))
-        items = [Item.model_validate_json(line) for line in folder.read(layout.ITEMS_FILE).splitlines()]
+        records = list(from_lines(io.BytesIO(folder.read(layout.ITEMS_FILE))))
     except ObjectMissingError as error:
         raise WorkloadError(
             report.INVALID_DATA, f"{version} is not in the object store ({error}); {again}"
@@ -192,24 +203,24 @@ def _manifest(channel: Channel, stores: Stores) -> tuple[DatasetSummary, list[It
         raise WorkloadError(
             report.INVALID_DATA, f"{version} cannot be read from {folder.bucket}/{folder.prefix}; {again}"
         ) from None
-    found = version_of(items, summary.source_prefix)
+    found = version_of(records)
     if found != channel.version:
         raise WorkloadError(
             report.INVALID_DATA,
             f"{version} is not what it was: {folder.bucket}/{folder.prefix} holds items with the digest "
             f"{found}; {again}",
         )
-    return summary, items
+    return summary, records
 
 
-def _chosen(name: str, channel: Channel, summary: DatasetSummary, items: list[Item]) -> list[Item]:
-    """The channel's items, in the manifest's order.
+def _chosen(name: str, channel: Channel, summary: DatasetSummary, records: list[Record]) -> list[Record]:
+    """The channel's records, in the manifest's order.
 
     Raises:
         WorkloadError: InvalidData; there are none.
     """
     whole = channel.split is None or (channel.drawn_too and summary.split_by == "Fraction")
-    chosen = [item for item in items if whole or item.split == channel.split]
+    chosen = [record for record in records if whole or record.split == channel.split]
     if not chosen:
         raise WorkloadError(
             report.INVALID_DATA,

@@ -12,5 +12,9 @@
     everything else                                                                  token
 
 The token comes in the header ``token`` or as ``Authorization: Bearer``. Every error is a JSON object
-with one sentence under "error". See ``forms`` for what is asked and answered.
+with one sentence under "error". ``forms`` has the forms of request, one module each.
+
+A request's way: ``gate`` (token, size, disconnects), then KServe's endpoints or our own (``server``,
+``model``), then ``pipeline``: a form parses it, the predictor decodes, ``batcher`` runs samples of several
+requests together, the predictor answers, and the form renders the response.
 """

@@ -13,14 +13,14 @@ from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.rest.v2_datamodels import InferenceRequest
 from pydantic import ValidationError
 
-from modelyard_algorithms.serving import forms
 from modelyard_algorithms.serving.errors import RequestError, invalid
+from modelyard_algorithms.serving.forms import v2
 
 HEAD_LENGTH = "inference-header-content-length"
 MALFORMED = "the request is not valid: its JSON part must describe the raw tensors that follow it"
 LENGTH = "Inference-Header-Content-Length does not fit the body; say there how many bytes its JSON part has"
 NOT_JSON = (
-    f"the body is not JSON; send {forms.EXAMPLE_V2}; for raw tensors say in Inference-Header-Content-Length "
+    f"the body is not JSON; send {v2.EXAMPLE}; for raw tensors say in Inference-Header-Content-Length "
     "where the JSON ends"
 )
 

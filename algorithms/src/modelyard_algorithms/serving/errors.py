@@ -1,4 +1,4 @@
-"""What a client is told when its request cannot be answered."""
+"""What a client receives when its request cannot be answered."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,10 +7,17 @@ from typing import Any
 class RequestError(Exception):
     """A status code and one sentence for the client; never a path, a trace or a value of ours."""
 
-    def __init__(self, status: int, sentence: str) -> None:
+    def __init__(self, status: int, sentence: str, *, retry_after: int | None = None) -> None:
+        """
+        Args:
+            status: Of HTTP, 400 or above.
+            sentence: What is wrong and what to do.
+            retry_after: Seconds after which the same request may succeed.
+        """
         super().__init__(sentence)
         self.status = status
         self.sentence = sentence
+        self.retry_after = retry_after
 
 
 def invalid(errors: Sequence[Mapping[str, Any]]) -> RequestError:

@@ -4,17 +4,17 @@ from pydantic import ValidationError
 
 from modelyard_algorithms.contract import layout, report
 from modelyard_algorithms.contract.digests import digest_of
-from modelyard_algorithms.contract.model_card import ModelCard
+from modelyard_algorithms.contract.model_card import ModelCard, digest_of_files
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.storage import Folder, ObjectMissingError
 
 
-def fetch(folder: Folder, digest: str | None) -> tuple[bytes, ModelCard]:
-    """The model's weights and card.
+def fetch(folder: Folder, digest: str | None) -> tuple[dict[str, bytes], ModelCard]:
+    """The model's files, by name, and its card.
 
     Args:
         folder: The model's folder.
-        digest: What the weights must have; None takes model.json's word.
+        digest: What the model must have; None: the one that model.json names.
 
     Raises:
         WorkloadError: ModelNotFound, ModelChanged, or the store's reasons.
@@ -22,7 +22,7 @@ def fetch(folder: Folder, digest: str | None) -> tuple[bytes, ModelCard]:
     where = f"{folder.bucket}/{folder.prefix}"
     try:
         card = ModelCard.model_validate_json(folder.read(layout.MODEL_FILE))
-        weights = folder.read(layout.WEIGHTS_FILE)
+        files = {name: folder.read(name) for name in card.files}
     except ObjectMissingError as error:
         raise WorkloadError(
             report.MODEL_NOT_FOUND,
@@ -33,11 +33,11 @@ def fetch(folder: Folder, digest: str | None) -> tuple[bytes, ModelCard]:
         raise WorkloadError(
             report.MODEL_NOT_FOUND, f"{where}{layout.MODEL_FILE} does not describe a model of Modelyard"
         ) from None
-    found = digest_of(weights)
-    if found != card.digest or (digest is not None and found != digest):
+    actual = digest_of_files({name: digest_of(data) for name, data in files.items()})
+    if actual != card.digest or (digest is not None and actual != digest):
         raise WorkloadError(
             report.MODEL_CHANGED,
-            f"the weights in {where} have digest {found}, not {digest or card.digest}; publish the model "
+            f"the weights in {where} have digest {actual}, not {digest or card.digest}; publish the model "
             "again, or let the Deployment take the new one",
         )
-    return weights, card
+    return files, card

@@ -9,20 +9,24 @@ import json
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from prometheus_client import Counter, Histogram
 
+from modelyard_algorithms.serving.disconnect import (
+    App,
+    DisconnectedError,
+    Message,
+    Receive,
+    Send,
+    answer_while_connected,
+)
 from modelyard_algorithms.serving.errors import RequestError
 from modelyard_algorithms.serving.token import Token
 
 log = logging.getLogger(__name__)
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 OPEN = re.compile(r"/|/metrics|/v2/health/(live|ready)|/v1/models/[^/:]+|/v2/models/[^/]+/ready")
 READINESS = re.compile(r"/v2/health/ready|/v1/models/[^/:]+|/v2/models/[^/]+/ready")
@@ -30,6 +34,8 @@ CLOSED = re.compile(r"/v2/repository/.*")
 """Loading and unloading is the operator's business: a client could take the model away."""
 CLOSE = (b"connection", b"close")
 BODY_SECONDS = 60
+DISCONNECTED = 499
+"""Counted for a request whose client has gone before its answer; no client ever sees it (as in nginx)."""
 BODIES = 32
 """Requests whose body is in memory at a time; others wait before theirs is read."""
 
@@ -62,10 +68,11 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["method"] == "POST":
-            await self._measured(scope, receive, send)
-        else:
-            await self._guarded(scope, receive, send)
+        with suppress(DisconnectedError):
+            if scope["method"] == "POST":
+                await self._measured(scope, receive, send)
+            else:
+                await self._guarded(scope, receive, send)
 
     async def _measured(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         code = 500
@@ -79,6 +86,9 @@ class Gate:
 
         try:
             await self._guarded(scope, receive, noting)
+        except DisconnectedError:
+            code = DISCONNECTED
+            raise
         finally:
             REQUESTS.labels(str(code)).inc()
             SECONDS.observe(time.perf_counter() - start)
@@ -100,6 +110,8 @@ class Gate:
             await self._admit(scope, receive, noting)
         except RequestError as error:
             await _refuse(noting, error)
+        except DisconnectedError:
+            raise
         except Exception:
             log.exception("a request failed")
             if not started:
@@ -120,7 +132,7 @@ class Gate:
             return
         async with self._bodies:
             body = await self._body(headers, receive)
-            await self._app(scope, _replay(body, receive), send)
+            await answer_while_connected(self._app, scope, body, receive, send)
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         """The whole body.
@@ -151,20 +163,6 @@ class Gate:
             raise RequestError(408, f"the body did not come within {BODY_SECONDS} s") from None
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A ``receive`` that gives the body once, and then what the connection gives."""
-    given = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
-
-
 def _headers(scope: MutableMapping[str, Any]) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
@@ -174,6 +172,8 @@ async def _refuse(send: Send, error: RequestError) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(error.retry_after).encode()))
     if error.status in (408, 413):
         # The rest of the body is not read, so the connection cannot be used again.
         headers.append(CLOSE)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -13,11 +14,13 @@ from fastapi.responses import JSONResponse
 from kserve import ModelServer, model_server
 from starlette.exceptions import HTTPException
 
+from modelyard_algorithms.serving import forms
 from modelyard_algorithms.serving.connections import Connection, Connections
 from modelyard_algorithms.serving.dataplane import RawDataPlane
 from modelyard_algorithms.serving.errors import RequestError, invalid
 from modelyard_algorithms.serving.gate import Drain, Gate
-from modelyard_algorithms.serving.model import Bare, ImageModel
+from modelyard_algorithms.serving.model import ServedModel
+from modelyard_algorithms.serving.request import Request as PredictionRequest
 from modelyard_algorithms.serving.token import Token
 
 log = logging.getLogger(__name__)
@@ -55,20 +58,17 @@ class Server(ModelServer):  # type: ignore[misc]
         # KServe's choice is a class that FastAPI has deprecated: it would warn in the log of every server.
         app.router.default_response_class = _Json
         app.add_middleware(Gate, token=token, max_bytes=max_bytes, drain=self._drain)
-        app.add_exception_handler(RequestError, _told)
-        app.add_exception_handler(RequestValidationError, _malformed)
-        app.add_exception_handler(HTTPException, _refused)
+        app.add_exception_handler(RequestError, _answer_error)
+        app.add_exception_handler(RequestValidationError, _answer_invalid)
+        app.add_exception_handler(HTTPException, _answer_http_error)
 
-    def serve(self, model: ImageModel) -> None:
+    def serve(self, model: ServedModel) -> None:
         """Serve until SIGTERM."""
-
-        async def bare(request: Request) -> Response:
-            body = Bare(await request.body())
-            answer, headers = await model(body, headers=dict(request.headers.items()))
-            return Response(answer, headers=headers)
-
-        for path in ("/predict", "/inference"):
-            model_server.app.add_api_route(path, bare, methods=["POST"], response_model=None)
+        self._pipeline = model.pipeline
+        for path in forms.own_paths():
+            model_server.app.add_api_route(
+                path, _endpoint(model, path), methods=["POST"], response_model=None
+            )
         self.start([model])
 
     def register_signal_handler(self) -> None:
@@ -79,6 +79,7 @@ class Server(ModelServer):  # type: ignore[misc]
         signals = asyncio.create_task(self._take_over_signals())
         await asyncio.gather(*self.servers)
         signals.cancel()
+        await self._pipeline.close()
 
     async def _take_over_signals(self) -> None:
         """Once uvicorn has set its handlers, put ours in their place."""
@@ -104,16 +105,29 @@ class _Json(JSONResponse):
         return orjson.dumps(content)
 
 
-async def _told(_request: Request, error: Any) -> JSONResponse:
-    return JSONResponse({"error": error.sentence}, status_code=error.status)
+def _endpoint(model: ServedModel, path: str) -> Callable[[Request], Awaitable[Response]]:
+    """What answers a path that is not KServe's."""
+
+    async def answer(request: Request) -> Response:
+        headers = dict(request.headers.items())
+        asked = PredictionRequest(path, headers, await request.body())
+        body, response_headers = await model(asked, headers=headers)
+        return Response(body, headers=response_headers)
+
+    return answer
 
 
-async def _malformed(request: Request, error: Any) -> JSONResponse:
+async def _answer_error(_request: Request, error: Any) -> JSONResponse:
+    headers = None if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    return JSONResponse({"error": error.sentence}, status_code=error.status, headers=headers)
+
+
+async def _answer_invalid(request: Request, error: Any) -> JSONResponse:
     """FastAPI would answer with 422 and the whole input."""
-    return await _told(request, invalid(error.errors()))
+    return await _answer_error(request, invalid(error.errors()))
 
 
-async def _refused(_request: Request, error: Any) -> JSONResponse:
+async def _answer_http_error(_request: Request, error: Any) -> JSONResponse:
     sentence = {
         404: "there is nothing at this path; predictions are at /v1/models/<model>:predict",
         405: "this path does not take that method",

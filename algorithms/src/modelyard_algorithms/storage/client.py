@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import urllib3
 from minio import Minio
@@ -42,6 +42,8 @@ class ObjectInfo:
 
     key: str
     size: int
+    stamp: str = ""
+    """The store's tag of the content and the time of the last change: another one, another object."""
 
 
 class ObjectStore:
@@ -138,11 +140,21 @@ class ObjectStore:
 
         self._try(request, bucket, key)
 
-    def write(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
-        """Create or replace an object; readers see the old one or the new one, never a mixture."""
+    def write(self, bucket: str, key: str, data: bytes | BinaryIO, content_type: str) -> None:
+        """Create or replace an object; readers see the old one or the new one, never a mixture.
+
+        Args:
+            bucket: The bucket.
+            key: The object's key.
+            data: Its bytes, or a file that is read from its beginning, in pieces.
+            content_type: Its media type.
+        """
+        file = io.BytesIO(data) if isinstance(data, bytes) else data
+        size = file.seek(0, io.SEEK_END)
 
         def request() -> None:
-            self._minio.put_object(bucket, key, io.BytesIO(data), len(data), content_type=content_type)
+            file.seek(0)
+            self._minio.put_object(bucket, key, file, size, content_type=content_type)
 
         def written() -> None:
             patience = self.patience.at_most(CONFLICT_SECONDS)
@@ -167,7 +179,8 @@ class ObjectStore:
         """The next (at most) 1000 objects: a page is retried as a whole, so none is listed twice."""
         found = []
         for item in self._minio.list_objects(bucket, prefix=prefix, recursive=True, start_after=after):
-            found.append(ObjectInfo(str(item.object_name), int(item.size or 0)))
+            stamp = f"{item.etag} {item.last_modified}"
+            found.append(ObjectInfo(str(item.object_name), int(item.size or 0), stamp))
             if len(found) == 1000:
                 break
         return found

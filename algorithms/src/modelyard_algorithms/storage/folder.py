@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from modelyard_algorithms.contract.report import Document
 from modelyard_algorithms.storage.client import ObjectInfo, ObjectMissingError, ObjectStore
@@ -47,8 +48,8 @@ class Folder:
         """Write an object into a local file; raises ObjectMissingError."""
         self.store.download(self.bucket, self.prefix + name, path)
 
-    def write(self, name: str, data: bytes, content_type: str = BINARY) -> None:
-        """Create or replace an object."""
+    def write(self, name: str, data: bytes | BinaryIO, content_type: str = BINARY) -> None:
+        """Create or replace an object, of bytes or of a file."""
         self.store.write(self.bucket, self.prefix + name, data, content_type)
 
     def write_json(self, name: str, text: str) -> Document:

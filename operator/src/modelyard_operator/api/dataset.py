@@ -3,8 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
+from modelyard_algorithms import formats
 from modelyard_operator.api import reasons
 from modelyard_operator.api.base import (
     ApiModel,
@@ -69,11 +70,25 @@ class Split(ApiModel):
     """Another seed draws another split."""
 
 
+def _known(name: str) -> str:
+    formats.load(name)
+    return name
+
+
+FormatName = Annotated[
+    str,
+    AfterValidator(_known),
+    Field(
+        description=" ".join(f"{name}: {formats.load(name).summary}." for name in formats.names()),
+        json_schema_extra={"enum": formats.names()},
+    ),
+]
+
+
 class DatasetSpec(ApiModel):
     source: DatasetSource
     """Where the items are."""
-    format: Literal["ImageFolder"] = "ImageFolder"
-    """ImageFolder: one folder of images for each label, or train/<label>/ and validation/<label>/."""
+    format: FormatName = formats.DEFAULT
     split: Split = Split()
     """How one folder is divided into train and validation."""
     revision: Annotated[str, Field(max_length=63)] | None = None

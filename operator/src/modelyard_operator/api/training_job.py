@@ -56,8 +56,13 @@ class Checkpoints(ApiModel):
 
 
 class TrainingJobSpec(ApiModel):
-    algorithm: Annotated[str, Field(json_schema_extra={"enum": sorted(catalog.PACKAGES)})]
-    """Built-in algorithm: image-classification."""
+    algorithm: Annotated[
+        str,
+        Field(
+            description=f"Built-in algorithm: {', '.join(sorted(catalog.PACKAGES))}.",
+            json_schema_extra={"enum": sorted(catalog.PACKAGES)},
+        ),
+    ]
     hyperparameters: dict[str, Any] = Field(
         default={},
         description=_hyperparameters(),

@@ -118,3 +118,9 @@ def gpus(asked: Resources) -> int:
     return sum(
         int(quantities.number(str(value))) for key, value in (asked.limits or {}).items() if is_gpu(key)
     )
+
+
+def requested_cpus(asked: Resources) -> float | None:
+    """CPUs that the user requests for one pod; None: the request is our default, which says nothing."""
+    found = (asked.requests or {}).get("cpu")
+    return None if found is None else float(quantities.number(str(found)))

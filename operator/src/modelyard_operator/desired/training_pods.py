@@ -69,6 +69,7 @@ def _task(
         workers=spec.workers,
         processes_per_worker=max(pods.gpus(spec.resources), 1),
         gpus_per_worker=pods.gpus(spec.resources),
+        requested_cpus=pods.requested_cpus(spec.resources),
         master_address=master if spec.workers > 1 else "127.0.0.1",
         algorithm=spec.algorithm,
         hyperparameters=dict(hyperparameters),

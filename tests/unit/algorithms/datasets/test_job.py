@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from modelyard_algorithms.contract import report
-from modelyard_algorithms.contract.manifest import DatasetSummary, Item
+from modelyard_algorithms.contract.manifest import DatasetSummary, from_lines
+from modelyard_algorithms.contract.record import IMAGE
 from modelyard_algorithms.contract.report import DatasetResult, Document
 from modelyard_algorithms.contract.task import DatasetTask, Location, Store
-from modelyard_algorithms.datasets import job, problems
+from modelyard_algorithms.datasets import check, job, problems
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.paths import Paths
 from modelyard_algorithms.runtime import outcome
@@ -71,8 +72,7 @@ def test_a_version_is_written_with_dataset_json_last(store: MemoryStore) -> None
     assert store.written == [f"{prefix}items.jsonl", f"{prefix}dataset.json"]
     assert DatasetSummary.model_validate_json(store.data["platform", f"{prefix}dataset.json"]) == summary
     lines = store.data["platform", f"{prefix}items.jsonl"].splitlines()
-    items = [Item.model_validate(json.loads(line)) for line in lines]
-    assert [item.key for item in items] == sorted(f"in/{path}" for path in FILES)
+    assert [record.parts[IMAGE].key for record in from_lines(lines)] == sorted(f"in/{path}" for path in FILES)
 
 
 def test_the_same_content_is_the_same_version_with_the_same_bytes(store: MemoryStore) -> None:
@@ -265,7 +265,7 @@ def test_an_empty_source_says_what_to_upload(store: MemoryStore) -> None:
 def test_a_file_beyond_the_limit_is_not_even_read(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "MAX_BYTES", 1000)
+    monkeypatch.setattr(check, "MAX_BYTES", 1000)
     with pytest.raises(WorkloadError, match=r"'0/big\.png' has 1,001 bytes, more than the limit"):
         _build(store, {**FILES, "0/big.png": bytes(1001)})
 

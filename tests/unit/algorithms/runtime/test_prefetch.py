@@ -7,37 +7,27 @@ from pathlib import Path
 import pytest
 
 from modelyard_algorithms.contract import report
-from modelyard_algorithms.contract.manifest import DatasetSummary, Item, SplitBy, version_of
+from modelyard_algorithms.contract.manifest import DatasetSummary, SplitBy, to_line, version_of
+from modelyard_algorithms.contract.record import IMAGE, Label, Part, Record
 from modelyard_algorithms.contract.task import Channel, Location, Store, TrainingTask
-from modelyard_algorithms.datasets import version
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.runtime import prefetch
+from modelyard_algorithms.training.stop import Stop, TerminatedError
 from tests.unit.algorithms.memory import MemoryStore
 
 FILES = {"in/a/..": b"first", "in/a/2.png": b"second", "in/b/ü.png": b"third"}
 
 
-def _items() -> list[Item]:
-    items = []
+def _records() -> list[Record]:
+    records = []
     for key, data in FILES.items():
+        part = Part(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest())
         split = "validation" if key == "in/a/2.png" else "train"
-        digest = hashlib.sha256(data).hexdigest()
-        items.append(
-            Item(
-                key=key,
-                label=key[3],
-                split=split,
-                sha256=digest,
-                bytes=len(data),
-                width=1,
-                height=1,
-                channels=1,
-            )
-        )
-    return items
+        records.append(Record(id=key[3:], split=split, parts={IMAGE: part}, target=Label(label=key[3])))
+    return records
 
 
-VERSION = version_of(_items(), "in/")
+VERSION = version_of(_records())
 
 
 def _place(store: MemoryStore, split_by: SplitBy = "Fraction") -> None:
@@ -59,7 +49,7 @@ def _place(store: MemoryStore, split_by: SplitBy = "Fraction") -> None:
         source_prefix="in/",
     )
     store.data["platform", "v/dataset.json"] = summary.to_json().encode()
-    store.data["platform", "v/items.jsonl"] = version.manifest(_items())
+    store.data["platform", "v/items.jsonl"] = b"".join(map(to_line, _records()))
 
 
 def _task(split: str | None = "train", drawn_too: bool = False) -> TrainingTask:
@@ -121,9 +111,10 @@ def test_two_channels_of_one_version_read_its_manifest_once(
     _place(store)
     read: list[str] = []
 
-    def counted(items: Iterable[Item], prefix: str) -> str:
-        read.append(prefix)
-        return version_of(items, prefix)
+    def counted(records: Iterable[Record]) -> str:
+        found = list(records)
+        read.append(found[0].parts[IMAGE].key[:3])
+        return version_of(found)
 
     monkeypatch.setattr(prefetch, "version_of", counted)
     task = _task()
@@ -176,7 +167,11 @@ def test_a_folder_of_validation_images_is_never_trained_on(store: MemoryStore, t
 @pytest.mark.parametrize(
     ("file", "data", "words"),
     [
-        ("items.jsonl", version.manifest(_items()[:2]), "is not what it was: platform/v/ holds items"),
+        (
+            "items.jsonl",
+            b"".join(map(to_line, _records()[:2])),
+            "is not what it was: platform/v/ holds items",
+        ),
         ("items.jsonl", b"{cut off", "cannot be read from platform/v/"),
         ("dataset.json", b"[]", "cannot be read from platform/v/"),
     ],
@@ -205,3 +200,16 @@ def test_a_download_says_how_far_it_is(store: MemoryStore, tmp_path: Path) -> No
     assert told == sorted(told)
     assert len(told) == len(FILES)
     assert (told[0] > 0, told[-1]) == (True, prefetch.FETCHED_PERCENT)
+
+
+def test_a_wait_for_a_download_ends_when_the_pod_is_to_end(tmp_path: Path) -> None:
+    stop = Stop()
+    looks: list[None] = []
+
+    def meanwhile() -> None:
+        looks.append(None)
+        stop.requested = len(looks) > 2
+        stop.check()
+
+    with pytest.raises(TerminatedError):
+        prefetch.wait(tmp_path, "train", meanwhile)

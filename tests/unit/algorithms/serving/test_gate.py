@@ -1,5 +1,6 @@
 """The gate, in front of an application that tells what it was given."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from modelyard_algorithms.serving.gate import Drain, Gate
+from modelyard_algorithms.serving.errors import RequestError
+from modelyard_algorithms.serving.gate import REQUESTS, Drain, Gate
 from modelyard_algorithms.serving.token import Token
 
 TOKEN = "right-token"
@@ -16,9 +18,11 @@ MAX_BYTES = 1000
 
 
 async def _application(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the body's size; fails at /fail."""
+    """Answers with the body's size; fails at /fail; is overloaded at /full."""
     if scope["path"] == "/fail":
         raise RuntimeError("/secret/path of ours")
+    if scope["path"] == "/full":
+        raise RequestError(503, "the server is busy", retry_after=3)
     message = await receive()
     size = len(message.get("body", b""))
     headers = [(b"content-type", b"application/json")]
@@ -170,3 +174,88 @@ async def test_a_server_that_ends_keeps_no_connection(
     drain.begun = True
     answer = await client.post("/predict", headers={"token": TOKEN}, content=b"x" * size)
     assert answer.headers.get_list("connection") == ["close"]
+
+
+async def test_a_busy_server_says_when_to_try_again(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/full", headers={"token": TOKEN})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
+    assert answer.json() == {"error": "the server is busy"}
+
+
+class Connection:
+    """A POST whose client goes when it is told to."""
+
+    def __init__(self, body: bytes) -> None:
+        self.gone = asyncio.Event()
+        self.sent: list[str] = []
+        self._body = [body]
+        self.scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/predict",
+            "headers": [(b"token", TOKEN.encode())],
+        }
+
+    async def receive(self) -> Any:
+        if self._body:
+            return {"type": "http.request", "body": self._body.pop(), "more_body": False}
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.sent.append(message["type"])
+
+
+def _counted(code: str) -> float:
+    return float(REQUESTS.labels(code)._value.get())
+
+
+async def test_the_work_for_a_client_that_has_gone_is_cancelled(token: Path, drain: Drain) -> None:
+    cancelled, connection = asyncio.Event(), Connection(b"12345")
+    before = _counted("499")
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["body"] == b"12345"
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    gate = Gate(slow, token=Token(token), max_bytes=MAX_BYTES, drain=drain)
+    asyncio.get_running_loop().call_later(0.01, connection.gone.set)
+    await gate(connection.scope, connection.receive, connection.send)
+    assert cancelled.is_set()
+    assert connection.sent == []
+    assert _counted("499") == before + 1
+
+
+async def test_a_client_that_goes_after_its_answer_cancels_nothing(token: Path, drain: Drain) -> None:
+    finished, connection = asyncio.Event(), Connection(b"12345")
+
+    async def with_an_epilogue(scope: Any, receive: Any, send: Any) -> None:
+        await _application(scope, receive, send)
+        connection.gone.set()
+        await asyncio.sleep(0.01)
+        finished.set()
+
+    gate = Gate(with_an_epilogue, token=Token(token), max_bytes=MAX_BYTES, drain=drain)
+    await gate(connection.scope, connection.receive, connection.send)
+    assert finished.is_set()
+    assert connection.sent == ["http.response.start", "http.response.body"]
+
+
+async def test_an_application_sees_the_disconnect_that_it_waits_for(token: Path, drain: Drain) -> None:
+    seen, connection = asyncio.Event(), Connection(b"")
+
+    async def listening(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        connection.gone.set()
+        assert (await receive())["type"] == "http.disconnect"
+        seen.set()
+
+    gate = Gate(listening, token=Token(token), max_bytes=MAX_BYTES, drain=drain)
+    await gate(connection.scope, connection.receive, connection.send)
+    assert seen.is_set()

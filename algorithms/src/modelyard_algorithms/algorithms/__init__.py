@@ -1,0 +1,1 @@
+"""The built-in algorithms: one folder for each, found by :mod:`catalog`; none imports another."""

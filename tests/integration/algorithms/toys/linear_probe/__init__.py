@@ -1,0 +1,1 @@
+"""linear-probe: a linear classifier on grey pixels, trained by the common loop."""
