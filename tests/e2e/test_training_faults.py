@@ -25,7 +25,7 @@ def command(process):
 def parent(process):
     return int((process / "stat").read_text().rpartition(")")[2].split()[1])
 processes = [path for path in pathlib.Path("/proc").iterdir() if path.name.isdigit()]
-torch = dict((int(p.name), parent(p)) for p in processes if b"torch.distributed" in command(p))
+torch = dict((int(p.name), parent(p)) for p in processes if b"train-worker" in command(p))
 workers = [process for process, above in torch.items() if above in torch]
 assert workers, torch
 for process in workers:
