@@ -77,6 +77,11 @@ class Term:
         await self._given_up.wait()
         raise TermError("this replica leads and cannot begin to reconcile") from self._failure
 
+    @property
+    def begun(self) -> bool:
+        """Whether this replica leads and has begun to reconcile."""
+        return self._beginning is not None and self._beginning.done() and self._failure is None
+
     def check(self) -> str | None:
         """For the liveness probe: what is wrong with the beginning of this term, or None."""
         if self._failure is not None:
