@@ -120,7 +120,7 @@ def test_two_files_are_touched(package: Package) -> None:
 
 
 def test_the_operator_offers_it_and_takes_no_other(package: Package) -> None:
-    written = package.python("-m", "modelyard_operator.api.crd", "--write", "--folder", "crds")
+    written = package.python("-m", "modelyard_operator.generate", "--write")
     assert written.returncode == 0, written.stderr
     crd = yaml.safe_load((package.folder / "crds" / "datasets.modelyard.dev.yaml").read_text())
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
