@@ -85,7 +85,7 @@ async def burst(stage: Stage, number: int) -> Found:
     costs = meter.read(count)
     taken = await stage.audit.take()
     made = audit.pods_made(taken, LOAD)
-    # A watch tells of the last pod some time after it was made, and later the busier the API server is.
+    # A watch reports the last pod some time after its creation: the busier the API server, the later.
     pods_seconds = round(made[-1] - sent.begin, 3) if len(made) == PODS * count else None
     found = {
         "jobs": count,

@@ -48,7 +48,7 @@ def _median(what: str) -> Callable[[Found], float | None]:
 
 
 def _requests(found: Found) -> float | None:
-    """The dearest of the three loads: alone nothing is shared, in a burst steps fall together."""
+    """The most expensive of the three loads: a single job shares nothing, a burst combines steps."""
     phases = [found["single"], found["steady"], *found["bursts"]]
     return max(float(phase["requests"]["per_job"]) for phase in phases)
 

@@ -106,15 +106,6 @@ def load(data: bytes, max_pixels: int) -> Image.Image:
     return _decoded(_opened(data, max_pixels))
 
 
-def decode(data: bytes, max_pixels: int, channels: int) -> Image.Image:
-    """The image in mode "L" (1 channel) or "RGB" (3 channels).
-
-    Raises:
-        BadImageError: as for inspect.
-    """
-    return load(data, max_pixels).convert("L" if channels == 1 else "RGB")
-
-
 def pixels_digest(image: Image.Image) -> str:
     """Hex digest (SHA-256) of "<width>x<height>", a line feed, and the pixels as RGB, row by row.
 

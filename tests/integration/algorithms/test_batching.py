@@ -7,44 +7,30 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.integration.algorithms import published
+from tests.integration.algorithms import server as serving
+from tests.integration.algorithms.server import HEADERS, TOKEN, start
 from tests.integration.algorithms.store_server import StoreServer
-from tests.integration.algorithms.workload import Machine, Pod, eventually
+from tests.integration.algorithms.workload import Machine, eventually
 from tests.support import pictures
-from tests.support.store_program import free_port
 
-TOKEN = "serving-token"
-HEADERS = {"token": TOKEN}
 PATH = "/v1/models/animals:predict"
 IMAGES = [data for _, data in pictures.digits([0, 1, 2, 3], 4)]
 MANY = 512
 
 
-@dataclass
-class Server:
-    """A running server; each client has a connection of its own."""
+class Server(serving.Server):
+    """With its figures."""
 
-    pod: Pod
-    port: int
-
-    def client(self) -> httpx.Client:
-        return httpx.Client(
-            base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=60, headers=HEADERS
-        )
-
-    def ready(self) -> bool:
-        assert self.pod.process.poll() is None, self.pod.log
-        try:
-            with self.client() as http:
-                return http.get("/v2/health/ready").status_code == 200
-        except httpx.TransportError:
-            return False
+    def client(self, timeout: float = 60.0) -> httpx.Client:
+        http = super().client(timeout)
+        http.headers.update(HEADERS)
+        return http
 
     def metric(self, name: str) -> float:
         """A figure of /metrics; 0 where it is not there yet."""
@@ -65,19 +51,10 @@ def servers(
 
 
 def _start(machine: Machine, folder: Path, **variables: str) -> Server:
-    token = folder / "serving-token"
-    token.write_text(TOKEN)
-    port = free_port()
-    pod = machine.start(
-        "serve",
-        published.task(machine, "models/animals/"),
-        MODELYARD_SERVING_PORT=str(port),
-        MODELYARD_SERVING_TOKEN_FILE=str(token),
-        **variables,
-    )
-    server = Server(pod, port)
-    eventually(server.ready)
-    return server
+    begun = start(machine, published.task(machine, "models/animals/"), folder, **variables)
+    running = Server(begun.pod, begun.port)
+    eventually(running.ready)
+    return running
 
 
 @pytest.fixture(scope="module")

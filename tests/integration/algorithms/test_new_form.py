@@ -11,10 +11,10 @@ import pytest
 
 import modelyard_algorithms
 from tests.integration.algorithms import published
+from tests.integration.algorithms.server import start
 from tests.integration.algorithms.store_server import StoreServer
 from tests.integration.algorithms.workload import Machine, eventually
 from tests.support import pictures
-from tests.support.store_program import free_port
 
 ROOT = Path(__file__).parents[3]
 SOURCE = Path(modelyard_algorithms.__file__).parent
@@ -73,26 +73,10 @@ def post(
 ) -> Iterator[Callable[..., httpx.Response]]:
     """Sends a request to a server that runs the copy."""
     published.publish(store_server, "models/toy/", size=8, width=8)
-    token = tmp_path / "serving-token"
-    token.write_text("t")
-    port = free_port()
-    pod = machine.start(
-        "serve",
-        published.task(machine, "models/toy/"),
-        MODELYARD_SERVING_PORT=str(port),
-        MODELYARD_SERVING_TOKEN_FILE=str(token),
-        PYTHONPATH=str(package.parent),
-    )
-    http = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
-
-    def ready() -> bool:
-        assert pod.process.poll() is None, pod.log
-        try:
-            return http.get("/v2/health/ready").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    eventually(ready)
+    task = published.task(machine, "models/toy/")
+    server = start(machine, task, tmp_path, content="t", PYTHONPATH=str(package.parent))
+    eventually(server.ready)
+    http = server.client()
 
     def send(path: str, content: bytes, **headers: str) -> httpx.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

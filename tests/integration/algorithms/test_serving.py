@@ -16,32 +16,23 @@ import pytest
 from modelyard_algorithms.contract import environment, report
 from modelyard_algorithms.contract.manifest import DatasetSummary
 from modelyard_algorithms.contract.task import Reporting, ServingTask
+from tests.integration.algorithms import server as serving
+from tests.integration.algorithms.server import HEADERS, TOKEN
 from tests.integration.algorithms.store_server import StoreServer
 from tests.integration.algorithms.workload import Machine, Pod, eventually, location, succeed
 from tests.support import pictures
 from tests.support.listener import Listener
-from tests.support.store_program import free_port
 
-TOKEN = "serving-token"
-HEADERS = {"token": TOKEN}
 EXAMPLE = Path(__file__).parents[3] / "examples" / "predict.py"
 IMAGES = pictures.digits([0, 1, 2, 3], 5)
 
 
-class Server:
-    """A running server and a client for it."""
+class Server(serving.Server):
+    """With one client for all tests."""
 
     def __init__(self, pod: Pod, port: int) -> None:
-        self.pod = pod
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
-
-    def ready(self) -> bool:
-        """Whether it says so."""
-        assert self.pod.process.poll() is None, self.pod.log
-        try:
-            return self.http.get("/v2/health/ready").status_code == 200
-        except httpx.TransportError:
-            return False
+        super().__init__(pod, port)
+        self.http = self.client(timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -79,18 +70,12 @@ def _task(machine: Machine, prefix: str = "models/served/", digest: str | None =
 def _start(
     machine: Machine, task: ServingTask, folder: Path, drain: float = 0.5, content: str = TOKEN
 ) -> Server:
-    token = folder / "serving-token"
-    token.write_text(content)
-    port = free_port()
-    pod = machine.start(
-        "serve",
-        task,
-        MODELYARD_SERVING_PORT=str(port),
-        MODELYARD_SERVING_TOKEN_FILE=str(token),
-        MODELYARD_REPORT_TOKEN_FILE=str(token),
-        MODELYARD_DRAIN_SECONDS=str(drain),
-    )
-    return Server(pod, port)
+    variables = {
+        "MODELYARD_REPORT_TOKEN_FILE": str(folder / "serving-token"),
+        "MODELYARD_DRAIN_SECONDS": str(drain),
+    }
+    begun = serving.start(machine, task, folder, content, **variables)
+    return Server(begun.pod, begun.port)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, BinaryIO
 
-from modelyard_algorithms.contract.task import Location
+from modelyard_algorithms.contract.manifest import DatasetSummary
+from modelyard_algorithms.contract.report import Document
+from modelyard_algorithms.contract.task import DatasetTask, Location, Store
+from modelyard_algorithms.datasets import job
+from modelyard_algorithms.paths import Paths
+from modelyard_algorithms.runtime.reporting import Reporter
 from modelyard_algorithms.storage import Folder, ObjectInfo, ObjectMissingError, ObjectTooLargeError, Stores
 
 
@@ -79,3 +84,24 @@ class MemoryStores:
 
     def folder(self, location: Location) -> Folder:
         return Folder(self._store, location.bucket, location.prefix)
+
+
+def dataset_task(**fields: Any) -> DatasetTask:
+    """A task that reads bucket "source" below in/ and writes Dataset digits of bucket "platform"."""
+    basis: dict[str, Any] = {
+        "namespace": "demo",
+        "name": "digits",
+        "uid": "u",
+        "stores": {"s": Store(endpoint=MemoryStore.endpoint)},
+        "source": Location(store="s", bucket="source", prefix="in/"),
+        "destination": Location(store="s", bucket="platform", prefix="datasets/digits/"),
+        "validation_fraction": 0.25,
+    }
+    return DatasetTask(**basis | fields)
+
+
+def build(task: DatasetTask, store: MemoryStore) -> tuple[DatasetSummary, Document]:
+    """Run the dataset job on a store, with nobody who takes reports."""
+    token = Paths.from_environment().report_token
+    reporter = Reporter(None, token, kind="Dataset", namespace=task.namespace, name=task.name, uid=task.uid)
+    return job.build(task, store.stores(), reporter)

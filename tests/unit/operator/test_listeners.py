@@ -2,42 +2,34 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from modelyard_operator.listeners import IDLE_SECONDS, OF_ONE, Listeners
+from tests.support.half_open import Clients, ended
 
 
-class Case:
+class Case(Clients):
     def __init__(self) -> None:
-        self.now, self.go, self.port = 1000.0, asyncio.Event(), 0
+        super().__init__()
+        self.now, self.go = 1000.0, asyncio.Event()
         self.listeners = Listeners("127.0.0.1", lambda: self.now)
-        self.writers: list[asyncio.StreamWriter] = []
 
     async def slow(self, _: web.Request) -> web.Response:
         await self.go.wait()
         return web.Response(text="done")
 
-    async def connect(self, said: bytes = b"") -> asyncio.StreamReader:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        self.writers.append(writer)
-        writer.write(said)
-        await writer.drain()
+    async def connect(self, sent: bytes = b"") -> asyncio.StreamReader:
+        """A connection that the server knows of."""
+        reader = await super().connect(sent)
         await asyncio.sleep(0.02)
         return reader
 
 
 async def is_closed(reader: asyncio.StreamReader) -> bool:
-    try:
-        async with asyncio.timeout(0.2):
-            return await reader.read(1) == b""
-    except ConnectionResetError:
-        return True
-    except TimeoutError:
-        return False
+    return await ended(reader, 0.2)
 
 
 @pytest.fixture
@@ -49,10 +41,7 @@ async def case() -> AsyncIterator[Case]:
     found.port = await found.listeners.serve(application, 0)
     yield found
     found.go.set()
-    for writer in found.writers:
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
+    found.close()
     await found.listeners.close()
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from modelyard_algorithms.contract import layout
 from modelyard_algorithms.contract.hyperparameters import NetworkHyperparameters
+from modelyard_algorithms.contract.record import TRAIN, VALIDATION
 from modelyard_algorithms.contract.report import TrainingResult
 from modelyard_algorithms.storage import Folder
 from modelyard_algorithms.training import distributed, publishing, randomness, schedules
@@ -24,7 +25,7 @@ from modelyard_algorithms.training.sampling import Sampler
 from modelyard_algorithms.training.state import Progress, State
 from modelyard_algorithms.training.steps import Steps
 from modelyard_algorithms.training.stop import TerminatedError
-from modelyard_algorithms.training.task import TRAIN, VALIDATION, Batch, NetworkTask
+from modelyard_algorithms.training.task import Batch, NetworkTask
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,13 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from modelyard_algorithms.contract.hyperparameters import NetworkHyperparameters
+from modelyard_algorithms.contract.record import TRAIN, VALIDATION
 from modelyard_algorithms.training import precision, randomness
 from modelyard_algorithms.training.distributed import Group, sum_over_ranks
 from modelyard_algorithms.training.running import Running
 from modelyard_algorithms.training.sampling import Share
 from modelyard_algorithms.training.state import State
-from modelyard_algorithms.training.task import TRAIN, VALIDATION, Batch, NetworkTask
+from modelyard_algorithms.training.task import Batch, NetworkTask
 
 NOBODY = torch.zeros(1, dtype=torch.int64)
 """The sample that a rank without any takes part with."""

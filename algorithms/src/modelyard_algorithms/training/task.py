@@ -20,8 +20,6 @@ from modelyard_algorithms.contract.report import TrainingResult
 from modelyard_algorithms.training.context import Context
 from modelyard_algorithms.training.publishing import Description
 
-TRAIN, VALIDATION = "train", "validation"
-
 Batch = TypeVar("Batch")
 
 
@@ -69,7 +67,7 @@ class NetworkTask(Protocol[Batch]):
 
     @property
     def sizes(self) -> Mapping[str, int]:
-        """Samples by split: TRAIN, and VALIDATION where there are any."""
+        """Samples by split (contract.record): TRAIN, and VALIDATION where there are any."""
 
     def build(self) -> nn.Module:
         """The network with fresh weights, on the CPU; random generators are seeded."""

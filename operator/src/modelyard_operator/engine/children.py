@@ -118,7 +118,7 @@ class Children:
         log.info(
             "%s %s/%s differs and is repaired: %s", ref.kind, ref.namespace, ref.name, ", ".join(paths[:5])
         )
-        # The uid makes sure that it is this object, not a namesake that took its place.
+        # With the uid, the API server refuses another object of the same name.
         same = dict(wanted) | {"metadata": dict(wanted["metadata"]) | {"uid": existing["metadata"]["uid"]}}
         try:
             found = await self._client.apply(same)
@@ -173,7 +173,7 @@ class Children:
         return await self._relabel(ref, manifest, found)
 
     async def _relabel(self, ref: Ref, manifest: Manifest, found: Manifest) -> Step:
-        """Somebody took labels off by which a child is found: without them no watch tells of it."""
+        """Restore labels that select a child: without them no watch reports it."""
         meta = {key: manifest["metadata"][key] for key in ("name", "namespace", "labels")}
         meta["uid"] = found["metadata"]["uid"]
         if manifest["kind"] in {"Pod", "Job"}:

@@ -1,4 +1,4 @@
-"""What a plan refers to and no watch tells of: asked for live, by metadata only, and not too often.
+"""What a plan refers to and no watch reports: read from the API server, metadata only, and not too often.
 
 A Secret is never watched and its content never read: that it exists is all that a plan needs.
 """

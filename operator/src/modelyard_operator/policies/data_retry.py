@@ -7,7 +7,7 @@ FIRST_DELAY = 15.0
 LONGEST_DELAY = 300.0
 
 HEALING = frozenset({report.STORE_ACCESS_DENIED, report.BUCKET_NOT_FOUND, report.STORE_UNREACHABLE})
-"""Somebody mends these outside the Dataset, and nothing tells us when."""
+"""These are fixed outside the Dataset, and no watch reports when."""
 
 READINGS_WITHOUT_RESULT = 3
 """A termination message may be lost once; an image that leaves none does so each time."""

@@ -1,5 +1,7 @@
 """A worker's report as status fields, with the words that ``kubectl get`` shows."""
 
+from collections.abc import Mapping
+
 from modelyard_algorithms.contract.report import Report
 from modelyard_operator.api.dataset import DatasetProgress
 from modelyard_operator.api.training_status import Progress
@@ -23,6 +25,11 @@ def training(report: Report) -> Progress:
         samples_per_second=_rounded(report.samples_per_second, 1),
         time=report.time,
     )
+
+
+def metrics(found: Mapping[str, float]) -> dict[str, float]:
+    """status.metrics: six digits say all that a person compares."""
+    return {name: float(f"{value:.6g}") for name, value in found.items()}
 
 
 def at_rest(progress: Progress) -> Progress:

@@ -103,8 +103,7 @@ def progress_of(state: State) -> TrainingJobStatus:
         found = progress.at_rest(found)
     changes = TrainingJobStatus(progress=found)
     if report.metrics:
-        metrics = {key: float(f"{value:.6g}") for key, value in report.metrics.items()}
-        changes = changes.changed(TrainingJobStatus(metrics=metrics))
+        changes = changes.changed(TrainingJobStatus(metrics=progress.metrics(report.metrics)))
     if (newest := report.checkpoint) is not None:
         checkpoint = CheckpointStatus(epoch=newest.epoch, step=newest.step, key=newest.key)
         changes = changes.changed(TrainingJobStatus(checkpoint=checkpoint))

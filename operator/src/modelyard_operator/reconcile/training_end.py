@@ -24,7 +24,7 @@ from modelyard_operator.plan import Event, Manifest, Plan, Ref, timestamp
 from modelyard_operator.policies import failure, pod_start, retry
 from modelyard_operator.policies.failure import Cause
 from modelyard_operator.policies.pod_state import finished
-from modelyard_operator.policies.progress import duration, headline
+from modelyard_operator.policies.progress import duration, headline, metrics
 from modelyard_operator.reconcile.conclusion import Conclusion
 from modelyard_operator.reconcile.training_inputs import spec_digest
 from modelyard_operator.reconcile.training_state import State
@@ -81,7 +81,7 @@ def _published(state: State, result: TrainingResult) -> TrainingJobStatus:
         completion_time=timestamp(state.now),
         active_seconds=round(state.active_seconds(), 3),
         progress=progress,
-        metrics={key: float(f"{value:.6g}") for key, value in result.metrics.items()},
+        metrics=metrics(result.metrics),
         model=PublishedModel(
             uri=storage.uri(prefix), digest=result.digest, bytes=result.bytes, document=document
         ),

@@ -11,12 +11,8 @@ from PIL import Image
 
 from modelyard_algorithms.contract.manifest import DatasetSummary, from_lines
 from modelyard_algorithms.contract.record import IMAGE, Record
-from modelyard_algorithms.contract.task import DatasetTask, Location, Store
-from modelyard_algorithms.datasets import job
-from modelyard_algorithms.paths import Paths
-from modelyard_algorithms.runtime.reporting import Reporter
 from tests.support import pictures
-from tests.unit.algorithms.memory import MemoryStore
+from tests.unit.algorithms.memory import MemoryStore, build, dataset_task
 
 FILES = pictures.folder([0, 1, 2], 6)
 
@@ -33,19 +29,7 @@ def _version(files: dict[str, bytes], seed: int = 0, fraction: float = 0.34) -> 
     store = MemoryStore()
     for path, data in files.items():
         store.data["source", f"in/{path}"] = data
-    task = DatasetTask(
-        namespace="demo",
-        name="digits",
-        uid="u",
-        stores={"s": Store(endpoint=MemoryStore.endpoint)},
-        source=Location(store="s", bucket="source", prefix="in/"),
-        destination=Location(store="s", bucket="platform", prefix="datasets/digits/"),
-        validation_fraction=fraction,
-        split_seed=seed,
-    )
-    token = Paths.from_environment().report_token
-    reporter = Reporter(None, token, kind="Dataset", namespace="demo", name="digits", uid="u")
-    summary, document = job.build(task, store.stores(), reporter)
+    summary, document = build(dataset_task(validation_fraction=fraction, split_seed=seed), store)
     lines = store.data["platform", document.key.replace("dataset.json", "items.jsonl")]
     return Version(summary, list(from_lines(io.BytesIO(lines))))
 

@@ -11,29 +11,18 @@ from modelyard_algorithms.contract import report
 from modelyard_algorithms.contract.manifest import DatasetSummary, from_lines
 from modelyard_algorithms.contract.record import IMAGE
 from modelyard_algorithms.contract.report import DatasetResult, Document
-from modelyard_algorithms.contract.task import DatasetTask, Location, Store
+from modelyard_algorithms.contract.task import Location
 from modelyard_algorithms.datasets import check, job, problems
 from modelyard_algorithms.failure import WorkloadError
-from modelyard_algorithms.paths import Paths
 from modelyard_algorithms.runtime import outcome
 from modelyard_algorithms.runtime.outcome import MESSAGE_LIMIT
-from modelyard_algorithms.runtime.reporting import Reporter
 from tests.support import pictures
-from tests.unit.algorithms.memory import MemoryStore
+from tests.unit.algorithms.memory import MemoryStore, build, dataset_task
 
 Encoded = Callable[..., bytes]
 
 
-TASK = DatasetTask(
-    namespace="demo",
-    name="digits",
-    uid="u",
-    stores={"s": Store(endpoint=MemoryStore.endpoint)},
-    source=Location(store="s", bucket="source", prefix="in/"),
-    destination=Location(store="s", bucket="platform", prefix="datasets/digits/"),
-    validation_fraction=0.25,
-    max_pixels=100_000,
-)
+TASK = dataset_task(max_pixels=100_000)
 
 
 def _build(
@@ -51,9 +40,7 @@ def _build(
         "validation_fraction": fraction,
     }
     task = TASK.model_copy(update=changes)
-    paths = Paths.from_environment()
-    reporter = Reporter(None, paths.report_token, kind="Dataset", namespace="demo", name="digits", uid="u")
-    summary, document = job.build(task, store.stores(), reporter)
+    summary, document = build(task, store)
     assert document == Document.of(document.key, store.data["platform", document.key])
     return summary
 

@@ -6,26 +6,14 @@ import pytest
 
 from modelyard_algorithms.contract import report
 from modelyard_algorithms.contract.manifest import DatasetSummary
-from modelyard_algorithms.contract.task import DatasetTask, Location, Store
-from modelyard_algorithms.datasets import job
 from modelyard_algorithms.failure import WorkloadError
 from modelyard_algorithms.formats import base
-from modelyard_algorithms.paths import Paths
-from modelyard_algorithms.runtime.reporting import Reporter
 from tests.support import pictures
-from tests.unit.algorithms.memory import MemoryStore
+from tests.unit.algorithms.memory import MemoryStore, build, dataset_task
 
 FILES = pictures.folder([0, 1, 2], 4)
 WORK = "datasets/digits/work/"
-TASK = DatasetTask(
-    namespace="demo",
-    name="digits",
-    uid="u",
-    stores={"s": Store(endpoint=MemoryStore.endpoint)},
-    source=Location(store="s", bucket="source", prefix="in/"),
-    destination=Location(store="s", bucket="platform", prefix="datasets/digits/"),
-    validation_fraction=0.25,
-)
+TASK = dataset_task()
 
 
 class Dying(MemoryStore):
@@ -56,9 +44,7 @@ def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _build(store: MemoryStore) -> DatasetSummary:
-    token = Paths.from_environment().report_token
-    reporter = Reporter(None, token, kind="Dataset", namespace="demo", name="digits", uid="u")
-    return job.build(TASK, store.stores(), reporter)[0]
+    return build(TASK, store)[0]
 
 
 def _killed() -> Dying:

@@ -11,18 +11,23 @@ import uvicorn
 
 from modelyard_algorithms.serving import connections
 from modelyard_algorithms.serving.connections import HEAD_BYTES, Connection, Connections
+from tests.support.half_open import Clients, ended
 
 MOST = 10
 LARGE = 4 * 1024 * 1024
 Message = dict[str, Any]
 
 
-class Server:
+ENDS_SECONDS = 5.0
+
+
+class Server(Clients):
+    """The application, and its clients."""
+
     def __init__(self) -> None:
+        super().__init__()
         self.go = asyncio.Event()
         self.go.set()
-        self.port = 0
-        self.writers: list[asyncio.StreamWriter] = []
 
     async def __call__(
         self,
@@ -47,25 +52,8 @@ class Server:
         )
         await send({"type": "http.response.body", "body": text})
 
-    async def connect(self, sent: bytes = b"") -> asyncio.StreamReader:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        self.writers.append(writer)
-        writer.write(sent)
-        return reader
-
     async def answer(self, sent: bytes) -> bytes:
         return await asyncio.wait_for((await self.connect(sent)).read(1000), 5)
-
-
-async def ended(reader: asyncio.StreamReader, seconds: float = 5.0) -> bool:
-    """Whether the server ends the connection without an answer."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await reader.read(1) == b""
-    except ConnectionResetError:
-        return True
-    except TimeoutError:
-        return False
 
 
 @pytest.fixture
@@ -81,8 +69,7 @@ async def server() -> AsyncIterator[Server]:
     found.port = running.servers[0].sockets[0].getsockname()[1]
     yield found
     found.go.set()
-    for writer in found.writers:
-        writer.transport.abort()
+    found.close()
     running.should_exit = True
     await task
 
@@ -111,7 +98,7 @@ POST = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     ],
 )
 async def test_what_is_no_body_is_bounded(server: Server, sent: bytes) -> None:
-    assert await ended(await server.connect(sent))
+    assert await ended(await server.connect(sent), ENDS_SECONDS)
 
 
 async def test_bodies_are_not_and_heads_of_usual_size_are_answered(server: Server) -> None:
@@ -138,7 +125,7 @@ async def test_a_head_that_does_not_come_is_not_waited_for(
         if sent.endswith(b"\r\n" + GET):
             await reader.readuntil(b"\r\n\r\n")
             await reader.read(1)
-        assert await ended(reader)
+        assert await ended(reader, ENDS_SECONDS)
 
 
 async def test_a_request_that_takes_long_is_answered(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from modelyard_algorithms.algorithms.image_classification import data
 from modelyard_algorithms.algorithms.image_classification.config import Config
 from modelyard_algorithms.algorithms.image_classification.data import Images
 from modelyard_algorithms.algorithms.image_classification.model import build_model
+from modelyard_algorithms.contract.record import TRAIN
 from modelyard_algorithms.contract.report import TrainingResult
 from modelyard_algorithms.inputs import normalize
 from modelyard_algorithms.runtime import prefetch
@@ -22,7 +23,7 @@ from modelyard_algorithms.training import loop
 from modelyard_algorithms.training.classification import ClassificationMetrics
 from modelyard_algorithms.training.context import Context
 from modelyard_algorithms.training.publishing import Description
-from modelyard_algorithms.training.task import TRAIN, Loss
+from modelyard_algorithms.training.task import Loss
 
 Batch = tuple[Tensor, Tensor]
 """Normalised images (n, c, h, w) and classes (n,)."""

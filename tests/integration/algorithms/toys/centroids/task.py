@@ -19,7 +19,10 @@ def train(context: Context) -> TrainingResult:
     assert isinstance(context.config, Config)
     index, path = prefetch.wait(context.scratch, "train", context.stop.check)
     data, labels = path.read_bytes(), index.summary.labels
-    images = [imaging.decode(data[each.offset : each.offset + each.size], 10_000, 1) for each in index.pieces]
+    images = [
+        imaging.load(data[each.offset : each.offset + each.size], 10_000).convert("L")
+        for each in index.pieces
+    ]
     pixels = np.stack([np.array(image, dtype=np.float32).ravel() for image in images])
     classes = np.array([labels.index(each.label) for each in index.pieces])
     means = np.stack([pixels[classes == number].mean(axis=0) for number in range(len(labels))])

@@ -15,6 +15,6 @@ def read(index: Prefetched, path: Path, labels: list[str]) -> tuple[Tensor, Tens
     data = path.read_bytes()
     rows = []
     for piece in index.pieces:
-        image = imaging.decode(data[piece.offset : piece.offset + piece.size], 10_000, 1)
+        image = imaging.load(data[piece.offset : piece.offset + piece.size], 10_000).convert("L")
         rows.append(torch.from_numpy(np.array(image)).flatten().float() / 255)
     return torch.stack(rows), torch.tensor([labels.index(piece.label) for piece in index.pieces])

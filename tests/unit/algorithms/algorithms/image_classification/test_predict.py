@@ -7,11 +7,8 @@ import pytest
 import torch
 
 from modelyard_algorithms import inputs
-from modelyard_algorithms.algorithms.image_classification.config import Config
-from modelyard_algorithms.algorithms.image_classification.model import build_model
 from modelyard_algorithms.algorithms.image_classification.predict import load
 from modelyard_algorithms.contract import layout
-from modelyard_algorithms.contract.digests import digest_of
 from modelyard_algorithms.contract.model_card import ModelCard
 from modelyard_algorithms.contract.preprocessing import Preprocessing
 from modelyard_algorithms.inference.labels import Labels
@@ -19,34 +16,14 @@ from modelyard_algorithms.inference.predictor import BadItemError, Predictor
 from modelyard_algorithms.serving.errors import RequestError
 from modelyard_algorithms.serving.pipeline import decode_all
 from modelyard_algorithms.serving.request import Query
-from modelyard_algorithms.training import publishing
-from tests.support import pictures
+from tests.support import pictures, untrained
 
 Encoded = Callable[..., bytes]
 PREPROCESSING = Preprocessing.of(width=8, height=8, channels=1, mean=[0.3], std=[0.4])
 
 
 def _published(labels: list[str]) -> tuple[torch.nn.Module, bytes, ModelCard]:
-    torch.manual_seed(0)
-    config = Config(width=8)
-    model = build_model(config, PREPROCESSING, len(labels)).eval()
-    weights = publishing.weights(model.state_dict())
-    digest = digest_of(weights)
-    card = ModelCard(
-        algorithm="image-classification",
-        hyperparameters=config.model_dump(by_alias=True),
-        labels=labels,
-        preprocessing=PREPROCESSING,
-        metrics={},
-        datasets={},
-        files={layout.WEIGHTS_FILE: digest},
-        digest=digest,
-        bytes=len(weights),
-        libraries=publishing.libraries(),
-        created="",
-        training_job="",
-    )
-    return model, weights, card
+    return untrained.network(labels, PREPROCESSING, width=8)
 
 
 def test_serving_sees_the_pixels_that_training_saw() -> None:
